@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import re
+import uuid
+from functools import partial
 from typing import TYPE_CHECKING
 
 import psycopg
 from prometheus_client.parser import text_string_to_metric_families
-from sqlalchemy import text
+from sqlalchemy import insert, select, text
 
+from penstock.runs.tables import run as runs
 from penstock.store.write.budget import SqlRepeats
 from tests.api.collector import SILENT, Collector, collector
+from tests.api.steps import steps_on_the_loop
+from tests.budget.spending import MOST_STEPS
 from tests.house.sources import ROOT
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from tests.postgres_server import PostgresServer
 
 
@@ -81,6 +88,25 @@ async def test_runs_and_candles_are_counted_by_kind(database_url: str) -> None:
         assert "penstock_active_runs data_collection running" not in values
         assert values["penstock_source_requests_total"] > 3
         assert (await _values(service))["penstock_runs_total data_collection completed"] == 1
+
+
+async def test_thousands_of_ended_runs_are_counted_beside_other_work(database_url: str) -> None:
+    async with collector(database_url) as service:
+        await service.collect("BTCUSDT", "1m")
+        await _text(service)
+        await service.app.database.write(partial(_copy_runs, times=2_000))
+        with steps_on_the_loop() as steps:
+            values = await _values(service)
+    assert values["penstock_runs_total data_collection completed"] == 2_001
+    assert steps.most <= MOST_STEPS, steps
+
+
+def _copy_runs(connection: Connection, times: int) -> None:
+    """Write the last run again, as other runs."""
+    columns = [column for column in runs.columns if column.name != "id"]
+    [row] = connection.execute(select(*columns).order_by(runs.c.id.desc()).limit(1)).mappings()
+    copies = [{**row, "task_id": str(uuid.uuid4())} for _ in range(times)]
+    connection.execute(insert(runs), copies)
 
 
 async def test_a_running_run_is_counted_with_the_rows_it_has_written(database_url: str) -> None:

@@ -41,8 +41,11 @@ _TOKENS += ["9" * 30, "9" * 5_000, "1" + "0" * 400, '"' + "9" * 400 + '"', '"' +
 _TOKENS += ["[" * 5_000 + "]" * 5_000, '{"a":' * 500 + "1" + "}" * 500, '"\\u0000"', '"\\ud800"']
 _TIMES = [1_000, 1_000_000, 0.001]
 _MOST_BODY = 60_000
-_MADE = {
+MADE = {
     "nested": b"[" * 50_000,
+    "numbers": b"[" + b"1," * 49_000 + b"1]",
+    "objects": b"[" + b"{}," * 49_000 + b"{}]",
+    "pairs": b"[[" + b"[]," * 20_000 + b"[]]]",
     "html": b"<html>" + b"&lt;" * 1_000,
     "bomb": gzip.compress(b"[" + b" " * 10_000_000 + b"]"),
 }
@@ -94,7 +97,7 @@ class Change:
             case "repeated":
                 changed = b"[" + b",".join([body.strip(b"[] ")] * 50)[:_MOST_BODY] + b"]"
             case _:
-                changed = _MADE.get(self.body) or self._replaced(body)
+                changed = MADE.get(self.body) or self._replaced(body)
         return changed
 
     def _replaced(self, body: bytes) -> bytes:
@@ -140,7 +143,7 @@ _HEADERS = st.sampled_from(
         ("Content-Length", "5"),
     ]
 )
-_BODIES = ["as it is", "garbage", "token", "cut", "nested", "html", "gzip", "bomb", "repeated"]
+_BODIES = ["as it is", "garbage", "token", "cut", "gzip", "repeated", *MADE]
 _BODIES += ["value"] * 6 + ["another unit"] * 3
 _FRAMINGS = ["length"] * 6 + ["longer", "shorter", "chunked", "broken chunks", "none"]
 CHANGES = st.builds(

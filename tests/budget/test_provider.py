@@ -11,13 +11,13 @@ from tests.api.steps import steps_on_the_loop
 from tests.budget.asking import ask_all
 from tests.budget.calls import COLLECTOR, REFRESH
 from tests.budget.generating import generated
-from tests.budget.provider import CHANGES, Change, Provider
+from tests.budget.provider import CHANGES, MADE, Change, Provider
 from tests.budget.service import assert_heals, settings_of, spending
 from tests.budget.spending import MOST_STEPS_OF_A_PAGE, OverBudgetError
 from tests.budget.threads import Threaded, in_thread
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterable
     from pathlib import Path
 
     from tests.api.steps import Steps
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from tests.budget.service import Served
     from tests.conftest import Say
     from tests.trials import Trials
+
+
+# The longest body of an answer.
+_CHANGE_BYTES = 150_000
 
 
 def test_no_answer_to_a_source_costs_more_than_its_budget(
@@ -35,10 +39,18 @@ def test_no_answer_to_a_source_costs_more_than_its_budget(
     say(f"{count} changes of 10 answers each: at most {most} steps, seed {trials.seed}")
 
 
+def test_no_answer_of_many_values_costs_more_than_its_budget(provider: Provider) -> None:
+    _answer(provider, [Change(body=body) for body in MADE])
+
+
 def answer_sources(provider: Provider, count: int, number: int) -> int:
     """Let both sources ask for everything, with changed answers; the most steps of a turn."""
+    return _answer(provider, generated(CHANGES, count, number))
+
+
+def _answer(provider: Provider, changes: Iterable[Change]) -> int:
     with in_thread(_counting(), "sources") as sources:
-        for change in generated(CHANGES, count, number):
+        for change in changes:
             provider.change = change
             sources.run(ask_all(provider.url))
             if sources.value.most > MOST_STEPS_OF_A_PAGE:
@@ -65,7 +77,7 @@ def test_runs_of_a_hostile_provider_end_and_leave_nothing_that_a_restart_does_no
         spent.steps = MOST_STEPS_OF_A_PAGE
         spent.begin()
         for changes in sent:
-            with spent.message(changes, 100_000):
+            with spent.message(changes, _CHANGE_BYTES * len(changes)):
                 for change in changes:
                     provider.change = change
                     _run_all(spent.service, account)

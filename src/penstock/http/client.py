@@ -161,7 +161,8 @@ class HttpClient:
 
         async def attempt() -> T:
             exchange = partial(self._exchange, path, params, most_bytes)
-            return await self._decoding.decoded(decode, await self._attempt(path, weight, exchange))
+            body = await self._attempt(path, weight, exchange)
+            return await self._decoding.decoded(decode, body, any_length=most_bytes > PAGE_BYTES)
 
         answered = self._answered[path]
         try:

@@ -1,4 +1,4 @@
-"""Decoding answers beside other work: small ones in turns on the loop, large ones in a thread."""
+"""Decoding answers beside other work: small pages in turns on the loop, all else in a thread."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ T = TypeVar("T")
 # provider has may be longer.
 PAGE_BYTES = 2 * 1024 * 1024
 LIST_BYTES = 32 * 1024 * 1024
-# A page of 1,000 candles is smaller.
+# A page of 1,000 candles is smaller, and has a bracket for each.
 _SMALL_BYTES = 256 * 1024
+_FEW_BRACKETS = 4_000
 
 
 class Turnstile:
@@ -37,9 +38,11 @@ class Decoding:
         self._turnstile = Turnstile()
         self._thread = _thread()
 
-    async def decoded(self, decode: Callable[[bytes], T], body: bytes) -> T:
-        """What `decode` gives or raises."""
-        if len(body) > _SMALL_BYTES:
+    async def decoded(
+        self, decode: Callable[[bytes], T], body: bytes, *, any_length: bool = False
+    ) -> T:
+        """What `decode` gives or raises; `any_length`: nobody asked for a number of rows."""
+        if any_length or not _is_small(body):
             return await asyncio.get_running_loop().run_in_executor(self._thread, decode, body)
         await self._turnstile.passed()
         return decode(body)
@@ -48,6 +51,14 @@ class Decoding:
         """End the thread after its present work."""
         self._thread.shutdown(wait=False, cancel_futures=True)
         self._thread = _thread()
+
+
+def _is_small(body: bytes) -> bool:
+    """Whether its rows and what is in them take a turn of the loop that nobody notices."""
+    return (
+        len(body) <= _SMALL_BYTES
+        and sum(body.count(bracket) for bracket in (b"[", b"{")) <= _FEW_BRACKETS
+    )
 
 
 def _thread() -> ThreadPoolExecutor:

@@ -11,7 +11,7 @@ import asyncio
 import time
 from collections import Counter as Tally
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from prometheus_client import (
     CollectorRegistry,
@@ -33,11 +33,12 @@ from penstock.store.write.alerts.lists import firing_counts
 from penstock.store.write.budget import budgets_used
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from penstock.api.live.hub import Hub
     from penstock.api.metrics.loop_lag import LoopLag
     from penstock.app import App
+    from penstock.market.collect.coverage import SpanState
     from penstock.runs.queries import ActiveRuns, RunRow
     from penstock.store.write.budget import BudgetUsed
 
@@ -45,6 +46,17 @@ _DURATIONS_S = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1_800, 7_200, 21_600
 _AT_ONCE = 10_000
 # A run's end time is set before its transaction is committed, so the newest are read again.
 _OVERLAP_MS = 60_000
+
+
+class _Found(NamedTuple):
+    """What one scrape reads from the database."""
+
+    ended: Sequence[RunRow]
+    active: Sequence[ActiveRuns]
+    budgets: Sequence[BudgetUsed]
+    firing: Mapping[str, int]
+    gaps: Mapping[SpanState, int]
+    restated: int
 
 
 class Metrics:
@@ -139,17 +151,18 @@ class Metrics:
         async with self._scraping:
             self._show_process()
             try:
-                await self._show_database()
+                found = await self._read()
             except StoreUnavailableError:
-                self._up.set(0)
-            return generate_latest(self.registry)
+                found = None
+            # Thousands of runs may have ended since the last scrape.
+            return await asyncio.to_thread(self._shown_text, found)
 
-    async def _show_database(self) -> None:
+    async def _read(self) -> _Found:
         ago_s = time.monotonic() - self._since
         begin = self._ended_at - _OVERLAP_MS if self._ended_at else None
         runs, rules = self._app.runs, self._app.health.rules.names
-        ended, active, budgets, firing, gaps, restated = await self._app.database.read(
-            lambda connection: (
+        return await self._app.database.read(
+            lambda connection: _Found(
                 runs.ended_since(connection, begin, ago_s=ago_s, limit=_AT_ONCE),
                 runs.active(connection),
                 budgets_used(connection),
@@ -158,27 +171,32 @@ class Metrics:
                 restatements(connection),
             )
         )
-        self._up.set(1)
-        for run in ended:
+
+    def _shown_text(self, found: _Found | None) -> bytes:
+        self._up.set(found is not None)
+        if found is not None:
+            self._show(found)
+        return generate_latest(self.registry)
+
+    def _show(self, found: _Found) -> None:
+        for run in found.ended:
             if run.id not in self._counted:
+                self._counted[run.id] = run.finished_at or 0
                 self._count(run)
-        self._show_active(active)
-        self._show_written(active)
-        self._show_budgets(budgets)
-        self._restated.set(restated)
-        for reason, count in gaps.items():
+        self._ended_at = max([self._ended_at, *self._counted.values()])
+        newest = self._ended_at - _OVERLAP_MS
+        self._counted = {run: at for run, at in self._counted.items() if at >= newest}
+        self._show_active(found.active)
+        self._show_written(found.active)
+        self._show_budgets(found.budgets)
+        self._restated.set(found.restated)
+        for reason, count in found.gaps.items():
             self._gaps.labels(reason).set(count)
-        for rule, count in firing.items():
+        for rule, count in found.firing.items():
             self._firing.labels(rule).set(count)
 
     def _count(self, run: RunRow) -> None:
         ended_at = run.finished_at or 0
-        self._counted[run.id] = ended_at
-        if ended_at > self._ended_at:
-            self._ended_at = ended_at
-            self._counted = {
-                known: at for known, at in self._counted.items() if at >= ended_at - _OVERLAP_MS
-            }
         self._runs.labels(run.kind, STATUS[run.state]).inc()
         self._retries.labels(run.kind).inc(run.attempt - 1)
         if run.started_at is not None:
