@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from penstock.errors import SourceMisfitError, SourceRefusedError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -17,6 +19,7 @@ COLLECTOR = "/api/v1/data-collector"
 TASKS = f"{COLLECTOR}/tasks"
 REFRESH = f"{COLLECTOR}/refresh-symbols"
 ACTIVE = {"pending", "running"}
+_OF_PROVIDER = {SourceRefusedError.code, SourceMisfitError.code}
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,12 @@ class Answer:
 
     @property
     def may_pass(self) -> bool:
-        """Whether it is no failure, or one of the database that says when to come back."""
+        """Whether it is no failure of ours.
+
+        A database that is away says when to come back, and a provider that refuses us is named.
+        """
+        if self.status == 502:
+            return str(self.json["code"]) in _OF_PROVIDER
         return self.status < 500 or (self.status == 503 and self.retry_after)
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _ADMIN = "an-admin-token-of-a-deployment-4711"
 _PINGING = Path(__file__).with_name("pinging.py")
-_URL = re.compile(r"http://127\.0\.0\.1:[0-9]+")
+_URL = re.compile(r"(?:serves|answers) at (http://127\.0\.0\.1:[0-9]+)")
 
 
 @dataclass(frozen=True)
@@ -98,8 +98,8 @@ def _started(
 def _url_in(log: Path, process: subprocess.Popen[bytes]) -> str:
     until = time.monotonic() + PATIENCE_S
     while time.monotonic() < until and process.poll() is None:
-        if found := _URL.findall(log.read_text(encoding="utf-8", errors="replace")):
-            return str(found[-1])
+        if found := _URL.search(log.read_text(encoding="utf-8", errors="replace")):
+            return found[1]
         time.sleep(0.05)
     raise AssertionError(log.read_text(encoding="utf-8", errors="replace"))
 
