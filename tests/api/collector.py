@@ -45,7 +45,7 @@ class Collector:
         self, method: str, path: str, body: object = None, **headers: str
     ) -> tuple[int, Any]:
         """Status and JSON of a call; `path` is below the data collector's prefix, or whole."""
-        whole = path if path.startswith(("/api", "/readyz")) else PREFIX + path
+        whole = path if path.startswith(("/api", "/readyz", "/openapi")) else PREFIX + path
         async with self.session.request(method, whole, json=body, headers=headers) as answer:
             return answer.status, await answer.json()
 

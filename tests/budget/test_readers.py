@@ -88,3 +88,14 @@ async def test_a_large_answer_takes_small_steps_on_the_loop(sqlite_database: str
             assert len((await service.get(_CANDLES))["candles"]) == 5_000
     say(f"{steps.most} steps")
     assert steps.most <= MOST_STEPS, steps
+
+
+async def test_the_document_is_made_beside_other_work(sqlite_database: str) -> None:
+    async with collector(sqlite_database) as service:
+        # FastAPI prepares each route once, when it is first looked at.
+        assert (await service.call("GET", "/api/v1/nothing"))[0] == 404
+        with steps_on_the_loop() as steps:
+            documents = await asyncio.gather(*(service.get("/openapi.json") for _ in range(2)))
+    assert "/api/v1/candles" in documents[0]["paths"]
+    assert documents[0] == documents[1]
+    assert steps.most <= MOST_STEPS, steps

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI
 
 from penstock import __version__
-from penstock.api.document import DESCRIPTION, described
+from penstock.api.document import DESCRIPTION, described, document_of
 from penstock.api.guard.hosts import is_loopback
 from penstock.api.guard.known import KnownTokens, Own
 from penstock.api.live.alerts import AlertFeed
@@ -77,8 +77,7 @@ def create_api(
         description=DESCRIPTION,
         version=__version__,
         lifespan=lifespan,
-        docs_url=None,
-        redoc_url=None,
+        openapi_url=None,
         redirect_slashes=False,
         routes=router_of(*modules).routes,
     )
@@ -107,6 +106,7 @@ def create_api(
     api.state.parts = {type(part): part for part in parts} | app.uses
     problem.install(api)
     api.openapi = described(api)  # type: ignore[method-assign] # the way that FastAPI documents
+    api.add_route("/openapi.json", document_of(api), include_in_schema=False)
     return api
 
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from http import HTTPStatus
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
+from fastapi.responses import JSONResponse, Response
+
 from penstock.api.guard.scopes import needed
 from penstock.api.schemas.problem import MEDIA_TYPE, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
-    from fastapi import FastAPI
+    from fastapi import FastAPI, Request
 
 DESCRIPTION = """\
 Penstock keeps a SQL database in step with remote APIs: candles of crypto exchanges, and the
@@ -69,6 +72,20 @@ def described(api: FastAPI) -> Callable[[], dict[str, Any]]:
         return make()
 
     return openapi
+
+
+def document_of(api: FastAPI) -> Callable[[Request], Awaitable[Response]]:
+    """What answers with the document, which a thread makes once in a third of a second."""
+    making: asyncio.Future[bytes] | None = None
+
+    async def answer(_request: Request) -> Response:
+        nonlocal making
+        if making is None:
+            made = asyncio.to_thread(lambda: bytes(JSONResponse(api.openapi()).body))
+            making = asyncio.ensure_future(made)
+        return Response(await asyncio.shield(making), media_type=JSONResponse.media_type)
+
+    return answer
 
 
 def examples() -> dict[str, Any]:
