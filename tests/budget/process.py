@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,7 +69,16 @@ def simulating(folder: Path, *words: str) -> Iterator[str]:
     """The URL of a simulator."""
     log = folder / "simulator.log"
     with _started(["simulate", "--port", "0", *words], folder, log, {}) as process:
+        give_way(process.pid)
         yield _url_in(log, process)
+
+
+def give_way(task: int | None = None) -> None:
+    """Let a process or thread, by default this one, leave the processors to the service.
+
+    Clients and providers have machines of their own.
+    """
+    os.setpriority(os.PRIO_PROCESS, task or threading.get_native_id(), 10)
 
 
 @contextlib.contextmanager
@@ -121,7 +131,8 @@ class Health:
 
     def __str__(self) -> str:
         return "; ".join(
-            f"{path} p99 {self.p99(path):.0f} ms, worst {self.worst(path):.0f} ms, n {len(all_ms)}"
+            f"{path} p99 {self.p99(path):.0f} ms, worst {self.worst(path):.0f} ms "
+            f"(answer {all_ms.index(self.worst(path)) + 1} of {len(all_ms)})"
             for path, all_ms in self.answers_ms.items()
         )
 

@@ -24,7 +24,7 @@ from penstock.api.live.channels import ClientMessage
 from tests.budget.calls import COLLECTOR, TASKS
 from tests.budget.floods import FLOODS
 from tests.budget.generating import generated
-from tests.budget.process import Serving, pinged, serving, simulating
+from tests.budget.process import Serving, give_way, pinged, serving, simulating
 from tests.budget.provider import CHANGES, Change, Provider, hostile
 from tests.budget.requests import requests
 from tests.budget.schemas import values
@@ -127,7 +127,7 @@ def _beside(door: Door, *works: Callable[[Door, threading.Event], None]) -> Iter
             with contextlib.suppress(OSError, AssertionError):
                 work(door, stop)
 
-    with ThreadPoolExecutor(len(works)) as threads:
+    with ThreadPoolExecutor(len(works), initializer=give_way) as threads:
         for work in works:
             threads.submit(repeat, work)
         try:
@@ -179,7 +179,8 @@ def test_heavy_readers_beside_light_ones(
         _collected(door)
         tasks = [_sync(door, f"demo-{number}") for number in range(syncs)]
         statuses: dict[int, int] = {}
-        with pinged(door) as health, ThreadPoolExecutor(readers + uploads + 2) as threads:
+        clients = ThreadPoolExecutor(readers + uploads + 2, initializer=give_way)
+        with pinged(door) as health, clients as threads:
             works: list[tuple[str, str, bytes | None]] = [("GET", _CANDLES, None)] * readers
             works += [("POST", "/api/v1/inventory/catalog", catalogue)] * uploads
             works += [("GET", page, None) for page in _LISTS]
