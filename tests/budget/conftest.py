@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,6 +16,22 @@ if TYPE_CHECKING:
 
     from tests.budget.spending import Spending
     from tests.databases import Databases
+
+
+# These take a minute for each database.
+_LONG = ("test_client", "test_hours", "test_provider")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the long tests on PostgreSQL, unless all are run in full."""
+    if not config.getoption("--full"):
+        left_out = [item for item in items if _is_long(item) and "[postgresql]" in item.name]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+
+
+def _is_long(item: pytest.Item) -> bool:
+    return item.path.parent == Path(__file__).parent and item.path.stem in _LONG
 
 
 @pytest.fixture(scope="module")

@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 _MB = 1_000_000
 _LIVE_P99_MS, _WORST_MS = 250, 1_000
 _MEMORY, _LOG_A_MINUTE = 150 * _MB, _MB
-_ROUND = 100
 _SILENT = 300
 _SYNCS, _UPLOADS, _READERS = 5, 20, 200
 
@@ -57,7 +56,7 @@ def test_hostile_hours(database_url: str, tmp_path: Path, trials: Trials, say: S
             memory, disk = service.memory("VmRSS"), service.disk()
             log, began = service.log.stat().st_size, time.monotonic()
             with pinged(service.door) as health:
-                statuses, sent = _hours(service, provider, minutes * 60, trials.seed)
+                statuses, sent = _hours(service, provider, minutes * 60, trials)
             passed = max(1.0, (time.monotonic() - began) / 60)
             grown = service.memory("VmHWM") - memory
             logged = (service.log.stat().st_size - log) / passed
@@ -91,23 +90,25 @@ def _environment(database_url: str, provider: str) -> dict[str, str]:
 
 
 def _hours(
-    service: Serving, provider: Provider, seconds: float, number: int
+    service: Serving, provider: Provider, seconds: float, trials: Trials
 ) -> tuple[dict[int, int], int]:
     """Send rounds of messages until the time is over, one at least; statuses, and how many."""
     statuses: dict[int, int] = {}
-    sent, until = 0, time.monotonic() + seconds
+    sent, until, count = 0, time.monotonic() + seconds, trials.of(40, 100)
     with _beside(service.door, _flood, _slow_reader, _silent):
         while sent == 0 or time.monotonic() < until:
-            _round(service.door, provider, statuses, number + sent)
-            sent += _ROUND
+            _round(service.door, provider, statuses, (count, trials.seed + sent))
+            sent += count
     return dict(sorted(statuses.items())), sent
 
 
-def _round(door: Door, provider: Provider, statuses: dict[int, int], number: int) -> None:
+def _round(
+    door: Door, provider: Provider, statuses: dict[int, int], wanted: tuple[int, int]
+) -> None:
     schema = msgspec.json.schema(ClientMessage)
     messages = values(schema, {"$defs": schema["$defs"]}).map(json.dumps)
     sent = st.tuples(requests(door.get("/openapi.json")), CHANGES, messages)
-    for request, change, message in generated(sent, _ROUND, number):
+    for request, change, message in generated(sent, *wanted):
         provider.change = change
         with contextlib.suppress(ConnectionError, TimeoutError):
             answer = request.sent_to(door)
