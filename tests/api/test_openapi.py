@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from penstock.api.document import DESCRIPTION, TAGS, examples
-from penstock.api.routes.index import modules_of, router_of
+from penstock.api.routes.index import EVERY, modules_of, router_of
 from penstock.api.schemas.shape import Shape
 
 if TYPE_CHECKING:
@@ -166,6 +166,7 @@ def test_every_schema_has_an_example(document: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("name", examples())
 def test_each_example_is_valid_for_its_model(name: str) -> None:
+    router_of(*EVERY)
     [model] = [found for found in _models(BaseModel) if found.__name__ == name]
     shown = examples()[name]
     read = model.model_validate(shown, extra="forbid")
