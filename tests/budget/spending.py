@@ -58,6 +58,7 @@ class Spending:
     log: io.StringIO
     steps: int = MOST_STEPS
     kept: int = _KEPT
+    at_once: int = _AT_ONCE
     messages: int = 0
     sent: int = 0
     most_steps: int = 0
@@ -85,7 +86,7 @@ class Spending:
         before, _ = tracemalloc.get_traced_memory()
         yield
         _, peak = tracemalloc.get_traced_memory()
-        self._within("bytes at once", peak - before, _AT_ONCE + _AT_ONCE_TIMES * sent, what)
+        self._within("bytes at once", peak - before, self.at_once + _AT_ONCE_TIMES * sent, what)
         steps = self.service.value.steps
         self._within("steps", steps.most, self.steps, f"{steps.where} of {str(what)[:500]}")
         self.most_steps = max(self.most_steps, steps.most)

@@ -31,10 +31,11 @@ from tests.budget.schemas import values
 from tests.budget.sockets import RawSocket, frame
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from tests.budget.calls import Door
+    from tests.budget.requests import Request
     from tests.conftest import Say
     from tests.trials import Trials
 
@@ -97,18 +98,28 @@ def _hours(
     sent, until, count = 0, time.monotonic() + seconds, trials.of(40, 100)
     with _beside(service.door, _flood, _slow_reader, _silent):
         while sent == 0 or time.monotonic() < until:
-            _round(service.door, provider, statuses, (count, trials.seed + sent))
+            drawn = _drawn(service.door, count, trials.seed + sent)
+            _send(service.door, provider, statuses, drawn)
             sent += count
     return dict(sorted(statuses.items())), sent
 
 
-def _round(
-    door: Door, provider: Provider, statuses: dict[int, int], wanted: tuple[int, int]
-) -> None:
+def _drawn(door: Door, count: int, number: int) -> Iterable[tuple[Request, Change, str]]:
+    """Requests, changes of the provider's answers, and messages of the WebSocket."""
     schema = msgspec.json.schema(ClientMessage)
     messages = values(schema, {"$defs": schema["$defs"]}).map(json.dumps)
-    sent = st.tuples(requests(door.get("/openapi.json")), CHANGES, messages)
-    for request, change, message in generated(sent, *wanted):
+    return generated(
+        st.tuples(requests(door.get("/openapi.json")), CHANGES, messages), count, number
+    )
+
+
+def _send(
+    door: Door,
+    provider: Provider,
+    statuses: dict[int, int],
+    drawn: Iterable[tuple[Request, Change, str]],
+) -> None:
+    for request, change, message in drawn:
         provider.change = change
         with contextlib.suppress(ConnectionError, TimeoutError):
             answer = request.sent_to(door)

@@ -52,4 +52,4 @@ def test_a_believed_wait_is_found(provider: Provider, monkeypatch: pytest.Monkey
         lambda header, default_s: float(header) if header.isdecimal() else default_s,
     )
     with pytest.raises(OverBudgetError, match="a pause of"):
-        answer_sources(provider, 30, 6)
+        answer_sources(provider, 300, 1)
