@@ -230,7 +230,7 @@ async def writes_to_nobody():
 async def leaves_a_thread_behind():
     hanging = asyncio.get_running_loop().run_in_executor(None, threading.Event().wait)
     asyncio.get_running_loop().call_soon(begin)
-    await until_signal()
+    await until_signal("started")
     hanging.cancel()
 
 async def waits_for_a_thread():
@@ -273,3 +273,19 @@ async def test_work_that_does_not_let_go_is_cut(say: Say, work: str, code: int) 
     finally:
         process.kill()
         await process.communicate()
+
+
+_STOPPED_AT_ONCE = """
+import os, signal, typer
+from penstock.cli import signals
+
+signals.err.print = lambda started: os.kill(os.getpid(), signal.SIGTERM)
+signals.run(signals.until_signal("started"))
+"""
+
+
+async def test_a_service_that_is_stopped_as_it_says_that_it_started_ends_with_success() -> None:
+    process = await start("-c", _STOPPED_AT_ONCE)
+    async with asyncio.timeout(_PATIENCE_S):
+        _, said = await process.communicate()
+    assert (process.returncode, said) == (0, b"")

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
+from penstock.cli.shown.terminal import err
 from penstock.process import prepare_to_serve
 
 if TYPE_CHECKING:
@@ -62,11 +63,12 @@ def run(work: Coroutine[Any, Any, T]) -> T:
         raise typer.Exit(_SIGNAL_CODES + (received or [signal.SIGINT])[0]) from None
 
 
-async def until_signal() -> None:
-    """Wait for the signal that ends a service; ending by it is a success."""
+async def until_signal(started: str) -> None:
+    """Print `started`, and wait for the signal that ends a service; ending by it is a success."""
     prepare_to_serve()
     signalled = asyncio.Event()
     with _handled_once(lambda _: signalled.set(), code_of=lambda _: 0):
+        err.print(started)
         await signalled.wait()
 
 

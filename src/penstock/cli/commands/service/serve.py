@@ -10,7 +10,7 @@ import typer
 
 from penstock.app import App, open_app
 from penstock.cli.options import Database, Port
-from penstock.cli.shown.terminal import err, show_time
+from penstock.cli.shown.terminal import show_time
 from penstock.cli.signals import run, until_signal
 from penstock.errors import InvalidInputError
 from penstock.logs import log_to_stderr
@@ -71,5 +71,4 @@ async def until_stopped(app: App, started: str) -> None:
         at_ms = max(at_ms, int((time.time() + app.settings.scheduler_delay_s) * 1000))
         next_run = f"next run: {name} at {show_time(at_ms)} UTC"
     state = f"database: {masked_url(app.settings)}; {next_run}"
-    err.print(f"{started} (press Ctrl-C to stop); {state}")
-    await until_signal()
+    await until_signal(f"{started} (press Ctrl-C to stop); {state}")

@@ -94,6 +94,7 @@ async def _simulate(settings: SimulatorSettings, port: int) -> None:
 
     async with running(settings, port=port, tell=err.print) as url:
         settings_of_both = f"PENSTOCK_BINANCE_URL={url} PENSTOCK_CARDTRADER_URL={url}"
-        err.print(f"The simulator answers at {url} (press Ctrl-C to stop)")
-        err.print(f"Point Penstock at it with {settings_of_both}")
-        await until_signal()
+        await until_signal(
+            f"The simulator answers at {url} (press Ctrl-C to stop)\n"
+            f"Point Penstock at it with {settings_of_both}"
+        )
