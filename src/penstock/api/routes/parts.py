@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -35,13 +36,13 @@ from penstock.store.write.tokens import SqlTokens
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from fastapi import Response
 
     from penstock.api.schemas.shape import Shape
     from penstock.runs.run import RunState
-    from penstock.store.session.database import Database
+    from penstock.store.session.database import Database, Transaction
     from penstock.store.session.database import Query as DatabaseQuery
     from penstock.store.write.runs.submit import Wanted
 
@@ -60,6 +61,7 @@ class StoreReader:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._reads = 0
+        self._composes = threading.Lock()
 
     async def read(self, query: DatabaseQuery[T]) -> T:
         """The result of a query; StoreUnavailableError when too many others wait for theirs."""
@@ -83,6 +85,20 @@ class StoreReader:
         if found is None:
             raise NotFoundError(missing)
         return found
+
+    async def composed(self, query: DatabaseQuery[T], compose: Callable[[T], Response]) -> Response:
+        """The long answer that `compose` makes of the result of a query.
+
+        One at a time: Python computes in one thread at a time anyway, and the loop would wait for
+        each of the others in turn.
+        """
+
+        def work(connection: Transaction) -> Response:
+            found = query(connection)
+            with self._composes:
+                return compose(found)
+
+        return await self.read(work)
 
     async def answer(self, query: DatabaseQuery[Shape | Sequence[Shape]]) -> Response:
         """The answer that a query gives, made and encoded in the thread that reads."""

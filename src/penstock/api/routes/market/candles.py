@@ -71,8 +71,9 @@ class Candles(Shape):
 async def get_candles(store: StoreDep, query: FromQuery[CandlesQuery]) -> Response:
     """Stored candles of one series, as JSON or CSV."""
     wanted = _wanted(query)
-    return await store.read(
-        lambda connection: _page(candle_queries.read_candles(connection, wanted), query, wanted)
+    return await store.composed(
+        lambda connection: candle_queries.read_candles(connection, wanted),
+        lambda rows: _page(rows, query, wanted),
     )
 
 
