@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
+import io
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import urlsplit
+
+import aiohttp
 
 from penstock.errors import SourceMisfitError, SourceRefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
+
+    # A method, a path and a body.
+    Call: TypeAlias = tuple[str, str, bytes | None]
 
 # The catalogue of a seller takes a minute where many others are busy.
 _ANSWER_S = 600
@@ -70,6 +77,26 @@ class Door:
             return Answer(answer.status, answer.read(), answer.headers["Retry-After"] is not None)
         finally:
             connection.close()
+
+    async def called_at_once(self, calls: Iterable[Call]) -> list[Answer]:
+        """The answers to requests that are sent at the same moment.
+
+        One thread sends them: hundreds would take the processors from the service.
+        """
+        headers = {"Authorization": f"Bearer {self.tokens['admin']}", "Content-Type": "text/csv"}
+
+        async def asked(method: str, target: str, body: bytes | None) -> Answer:
+            async with session.request(method, target, data=body and io.BytesIO(body)) as answer:
+                again = "Retry-After" in answer.headers
+                return Answer(answer.status, await answer.read(), again)
+
+        async with aiohttp.ClientSession(
+            self.url,
+            connector=aiohttp.TCPConnector(limit=0),
+            headers=headers,
+            timeout=aiohttp.ClientTimeout(_ANSWER_S),
+        ) as session:
+            return await asyncio.gather(*(asked(*call) for call in calls))
 
     def get(self, target: str) -> Any:  # noqa: ANN401 - JSON
         """The JSON of a page that exists."""

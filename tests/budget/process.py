@@ -74,11 +74,12 @@ def simulating(folder: Path, *words: str) -> Iterator[str]:
 
 
 def give_way(task: int | None = None) -> None:
-    """Let a process or thread, by default this one, leave the processors to the service.
+    """Let a process or thread, by default this one, run only while the service leaves a processor.
 
-    Clients and providers have machines of their own.
+    Clients and providers have machines of their own. A high nice value is not enough: a thread that
+    wakes up would still wait for the end of another one's slice.
     """
-    os.setpriority(os.PRIO_PROCESS, task or threading.get_native_id(), 10)
+    os.sched_setscheduler(task or threading.get_native_id(), os.SCHED_IDLE, os.sched_param(0))
 
 
 @contextlib.contextmanager
