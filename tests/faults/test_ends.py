@@ -276,7 +276,7 @@ async def test_work_that_does_not_let_go_is_cut(say: Say, work: str, code: int) 
 
 
 _STOPPED_AT_ONCE = """
-import os, signal, typer
+import os, signal
 from penstock.cli import signals
 
 signals.err.print = lambda started: os.kill(os.getpid(), signal.SIGTERM)
