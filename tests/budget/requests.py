@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from hypothesis import strategies as st
 
-from tests.budget.schemas import mostly, named, values
+from tests.budget.schemas import as_json, mostly, named, values
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -101,7 +100,7 @@ def _of_operation(
     bodies: st.SearchStrategy[bytes | None] = st.none()
     if content:
         schema = content.get("application/json", {}).get("schema", {})
-        shaped = values(schema, document).map(lambda value: json.dumps(value).encode())
+        shaped = values(schema, document).map(lambda value: as_json(value).encode())
         bodies = mostly(shaped, _RAW)
     return st.builds(
         _request,
@@ -145,4 +144,4 @@ def _request(
 
 
 def _quoted(value: object) -> str:
-    return quote(value if isinstance(value, str) else json.dumps(value), safe="", errors="replace")
+    return quote(value if isinstance(value, str) else as_json(value), safe="", errors="replace")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
@@ -44,11 +45,27 @@ HOSTILE: Values = st.one_of(
     st.integers(0, 3_000).map(lambda count: {f"k{number}": number for number in range(count)}),
 )
 _MOST_ITEMS = 500
+# Twice what the service takes.
+_MOST_BYTES = 2_000_000
 
 
 def values(schema: Mapping[str, Any], document: Mapping[str, Any]) -> Values:
     """Values for the schema of a document; one in ten is a hostile one."""
     return mostly(_valid(schema, document), HOSTILE)
+
+
+def as_json(value: object) -> str:
+    """The JSON of a value, cut off at 2 MB.
+
+    Lists of the same lists are small here and have gigabytes of JSON.
+    """
+    pieces, size = [], 0
+    for piece in json.JSONEncoder().iterencode(value):
+        pieces.append(piece)
+        size += len(piece)
+        if size > _MOST_BYTES:
+            break
+    return "".join(pieces)[:_MOST_BYTES]
 
 
 def mostly(usual: Values, other: Values) -> Values:

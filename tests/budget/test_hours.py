@@ -29,7 +29,7 @@ from tests.budget.generating import generated
 from tests.budget.process import Serving, give_way, pinged, serving, simulating
 from tests.budget.provider import CHANGES, Change, Provider, hostile
 from tests.budget.requests import requests
-from tests.budget.schemas import values
+from tests.budget.schemas import as_json, values
 from tests.budget.sockets import RawSocket, frame
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def _hours(
 def _drawn(door: Door, count: int, number: int) -> Iterable[tuple[Request, Change, str]]:
     """Requests, changes of the provider's answers, and messages of the WebSocket."""
     schema = msgspec.json.schema(ClientMessage)
-    messages = values(schema, {"$defs": schema["$defs"]}).map(json.dumps)
+    messages = values(schema, {"$defs": schema["$defs"]}).map(as_json)
     return generated(
         st.tuples(requests(door.get("/openapi.json")), CHANGES, messages), count, number
     )

@@ -11,7 +11,7 @@ import pytest
 from penstock.api.live.channels import ClientMessage
 from tests.budget.floods import FLOODS
 from tests.budget.generating import generated
-from tests.budget.schemas import values
+from tests.budget.schemas import as_json, values
 from tests.budget.sockets import CLOSE, CONTINUATION, PING, TEXT, RawSocket, frame
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def send_messages(spent: Spending, count: int, number: int) -> None:
     """Send so many messages, generated from the documented schema, and wait until each is done."""
     schema = msgspec.json.schema(ClientMessage)
     document = {"$defs": schema["$defs"]}
-    texts = values(schema, document).map(lambda value: json.dumps(value).encode()[:65_000])
+    texts = values(schema, document).map(lambda value: as_json(value).encode()[:65_000])
 
     sent = generated(texts, count, number)
     spent.begin()
