@@ -15,17 +15,20 @@ INSTALL_LOCK = $(PIP) install --require-hashes -r
 INSTALL_PROJECT = $(PIP) install --no-deps --no-build-isolation -e .
 COMPILE = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --quiet
 
-.PHONY: help demo test faults bench lint format lock sbom audit clean
+.PHONY: help demo test test-browser faults bench lint format frontend lock sbom audit clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 demo: $(VENV)/run.stamp ## Collect from the built-in simulator and serve at http://127.0.0.1:8000 (ARGS=--once to leave at the end)
 	@$(BIN)/penstock demo $(ARGS)
 
 # Tests wait for processes and for each other as long as they compute, so two cores have work for four.
-test: lint ## Everything CI runs: lint, types, import contracts, tests on SQLite and PostgreSQL
+test: lint chromium ## Everything CI runs: lint, types, import contracts, tests on SQLite, PostgreSQL and in a browser
 	@$(PYTEST) --numprocesses 4 --dist worksteal $(ARGS)
+
+test-browser: $(VENV)/dev.stamp chromium ## The dashboard in a real Chromium; screenshots are left in build/screenshots
+	@$(PYTEST) --numprocesses 4 --dist worksteal tests/browser $(ARGS)
 
 # Two at a time: what is killed at random moments needs moments that are not all taken by others.
 faults: $(VENV)/dev.stamp ## What is slow by nature in full: kill -9, cuts, ticks; prints n and seeds (PENSTOCK_TEST_SEED=n repeats one)
@@ -45,6 +48,10 @@ format: $(VENV)/dev.stamp ## Format, and repair what can be repaired
 	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/ruff format .
 
+frontend: $(VENV)/dev.stamp frontend/node_modules/made.stamp ## Check the dashboard's source and build it into the package
+	@$(BIN)/python -m tests.house.openapi build/openapi.json
+	@cd frontend && npm run --silent types && npm run --silent format && npm run --silent check && npm run --silent build
+
 lock: $(VENV)/dev.stamp ## Resolve the dependencies anew and write the locks (UPGRADE=1 takes the newest ones)
 	@$(COMPILE) $(if $(UPGRADE),--upgrade) --group dev pyproject.toml requirements/build.in -o requirements/dev.txt
 	@$(COMPILE) $(if $(UPGRADE),--upgrade) --constraint requirements/dev.txt --group bench pyproject.toml requirements/build.in -o requirements/bench.txt
@@ -63,7 +70,7 @@ audit: $(VENV)/audit.stamp ## Compare the locks with the published advisories (n
 	@$(BIN)/pip-audit --progress-spinner off --disable-pip --require-hashes $(foreach lock,deploy dev bench audit,-r requirements/$(lock).txt) $(ARGS)
 
 clean: ## Remove the virtual environment and everything that tools leave
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist
+	rm -rf $(VENV) frontend/node_modules .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist
 	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # ── Set-up ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -102,3 +109,17 @@ $(VENV)/dev.stamp: requirements/dev.txt pyproject.toml $(VENV)/made.stamp
 	@$(INSTALL_LOCK) requirements/dev.txt
 	@$(INSTALL_PROJECT)
 	@touch $@ $(VENV)/run.stamp
+
+frontend/node_modules/made.stamp: frontend/package-lock.json
+	@echo "Installing what the dashboard is built with"
+	@cd frontend && npm ci --silent
+	@touch $@
+
+# Without the right to install one, the tests that need it say so.
+.PHONY: chromium
+chromium:
+	@for name in chromium chromium-browser google-chrome google-chrome-stable; do ! command -v $$name >/dev/null || exit 0; done; \
+	[ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null || exit 0; \
+	echo "Installing Chromium"; \
+	export DEBIAN_FRONTEND=noninteractive; \
+	apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium fonts-liberation >/dev/null

@@ -40,6 +40,8 @@ class Collector:
     exchange: Exchange
     url: str
     session: aiohttp.ClientSession
+    # The address of the dashboard.
+    page: str
 
     async def call(
         self, method: str, path: str, body: object = None, **headers: str
@@ -121,4 +123,4 @@ async def collector(
             session = await stack.enter_async_context(
                 aiohttp.ClientSession(door.url, connector=connections)
             )
-            yield Collector(app, exchange, door.url, session)
+            yield Collector(app, exchange, door.url, session, door.page)

@@ -86,7 +86,8 @@ async def test_a_collection_is_logged_for_each_of_its_symbols(database_url: str)
             "timeframes": ["1m", "5m", "1h"],
         }
         assert logged["started_at"] <= logged["finished_at"]
-        assert await service.get(f"{LOGS}/{logged['id']}") == logged
+        one = await service.get(f"{LOGS}/{logged['id']}")
+        assert one == {**logged, "task_id": one["task_id"]}
         status = await service.get(f"{ADMIN}/status")
         assert (
             status["total_configs"],
@@ -240,3 +241,38 @@ async def test_the_retention_run_deletes_rows_older_than_the_retention(database_
         ) == [2]
         [task] = (await service.get("/tasks?task_type=log_retention"))["tasks"]
         assert (await service.ended(task["task_id"]))["result"] == {"deleted": 2}
+
+
+async def test_the_timeline_counts_executions_by_when_they_started_and_how_they_ended(
+    database_url: str,
+) -> None:
+    async with collector(database_url, work=False) as service:
+        now = int(time.time() * 1000)
+        hours = [0.01, 0.02, 1.5, 1.6, 23.5, 24.5]
+        states = ["running", "success", "failed", "failed", "cancelled", "success"]
+        started = [now - int(ago * HOUR_MS) for ago in hours]
+        rows = zip(started, states, strict=True)
+        await fill(service, [{"started_at": at, "status": status} for at, status in rows])
+        bins = (await service.get(f"{ADMIN}/reports/timeline?bins=24"))["bins"]
+        assert len(bins) == 24
+        assert [one["start"] for one in bins[1:]] == [one["end"] for one in bins[:-1]]
+        counts = [
+            {name: one[name] for name in ("success", "failed", "cancelled", "running") if one[name]}
+            for one in bins
+        ]
+        assert counts[-1] == {"running": 1, "success": 1}
+        assert counts[-2] == {"failed": 2}
+        assert counts[0] == {"cancelled": 1}
+        assert sum(map(len, counts)) == 4
+
+
+async def test_one_execution_names_its_task(database_url: str) -> None:
+    async with collector(database_url) as service:
+        task_id = await service.start()
+        await service.ended(task_id)
+        [listed] = await service.get(f"{LOGS}?symbol=BTCUSDT")
+        found = await service.get(f"{LOGS}/{listed['id']}")
+        assert found == {**listed, "task_id": task_id}
+        await fill(service, [{"run_id": 4_711, "job_name": "of another time"}])
+        [old] = await service.get(f"{LOGS}?job_name=of another time")
+        assert (await service.get(f"{LOGS}/{old['id']}"))["task_id"] is None

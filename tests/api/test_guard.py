@@ -17,7 +17,7 @@ import pytest
 from penstock.access.scopes import Scope, new_token
 from penstock.api.application import ApiOptions, create_api
 from penstock.api.guard import known
-from penstock.api.guard.scopes import OPEN, needed
+from penstock.api.guard.scopes import ASSETS, OPEN, PAGES, needed
 from penstock.api.server import refuse_open_door
 from penstock.app import open_app
 from penstock.errors import InvalidInputError
@@ -82,8 +82,9 @@ async def test_every_route_has_a_scope_and_refuses_lower_scopes(
         for method, path in sorted(routes):
             scope = needed("GET" if method == "WEBSOCKET" else method, path)
             if scope is None:
-                assert path in OPEN
-                assert await _asked(service, method, path, {}) == 200
+                assert path in OPEN or path.split("/")[1] in {*PAGES, ASSETS}
+                found = 404 if path.startswith(f"/{ASSETS}/") else 200
+                assert await _asked(service, method, path, {}) == found
                 continue
             assert await _asked(service, method, path, {}) == 401, (method, path)
             for held, header in headers.items():
@@ -230,8 +231,9 @@ async def test_callers_without_a_token_learn_only_whether_the_service_is_ready(
 ) -> None:
     async with collector(sqlite_database, work=False, admin_token=ADMIN) as service:
         for path in OPEN:
+            told = {"scope": None, "signed_in": False} if "session" in path else {"status": "ok"}
             async with service.session.get(path) as answer:
-                assert (answer.status, await answer.json()) == (200, {"status": "ok"})
+                assert (answer.status, await answer.json()) == (200, told)
         async with service.session.get("/readyz", headers=bearer(ADMIN)) as answer:
             assert (await answer.json())["database"] == "ok"
         assert await status_of(service, "/metrics") == 401

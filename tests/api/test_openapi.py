@@ -53,6 +53,7 @@ _INVENTORY_ON_ONE |= {(f"{_INVENTORY}/products/{{product_id}}/history", "get")}
 _FOR_ADMINS = {(f"{_INVENTORY}/accounts", "post"), (_ACCOUNT, "put"), (_ACCOUNT, "delete")}
 _INVENTORY_CHANGES = {(f"{_INVENTORY}/catalog", "post"), *_FOR_ADMINS}
 _DATABASE_FREE = {"/livez", "/metrics"}
+_SESSION = "/api/v1/session"
 _PATHS = (
     "/livez",
     "/readyz",
@@ -64,6 +65,8 @@ _PATHS = (
     "/api/v1/symbols",
     "/api/v1/schedules",
     "/api/v1/pauses",
+    "/api/v1/summary",
+    _SESSION,
     f"{_COLLECTOR}/latest-prices",
     f"{_COLLECTOR}/status",
     f"{_COLLECTOR}/tasks",
@@ -77,6 +80,7 @@ _PATHS = (
     f"{_ADMIN}/reports/by-exchange",
     f"{_ADMIN}/reports/recent-failures",
     f"{_ADMIN}/reports/records-per-day",
+    f"{_ADMIN}/reports/timeline",
     _TOKENS,
     *_ALERT_READS,
     *_INVENTORY_READS,
@@ -99,6 +103,7 @@ _ON_ONE = {(_CONFIG, method) for method in ("get", "put", "delete")} | {
 _ON_ONE |= {(f"{_CONFIG}/{action}", "post") for action in ("enable", "disable", "trigger")}
 _ON_ONE |= {(f"{_ADMIN}{path}", "post") for path in ("/configs", "/preview", "/apply")}
 _ON_ONE |= {(_TOKENS, "post"), (_ONE_TOKEN, "delete"), ("/api/v1/pauses/lift", "post")}
+_ON_ONE |= {(_SESSION, "post"), (_SESSION, "delete")}
 _GUARD = {"401", "403", "413", "429"}
 _PROBLEM = {"type", "title", "status", "code", "detail"}
 
@@ -204,7 +209,7 @@ def test_every_route_documents_the_scope_and_the_answers_of_the_guard(
     for path, methods in document["paths"].items():
         for method, route in methods.items():
             assert set(route["responses"]) >= {*_GUARD, "500"}
-            is_open = path in {"/livez", "/readyz"}
+            is_open = path in {"/livez", "/readyz"} or (path, method) == (_SESSION, "get")
             assert route["security"] == ([{"bearer": []}, {}] if is_open else [{"bearer": []}])
             for_admins = (
                 path.startswith((_TOKENS, f"{_ALERTS}/targets")) or (path, method) in _FOR_ADMINS
@@ -215,7 +220,7 @@ def test_every_route_documents_the_scope_and_the_answers_of_the_guard(
                 else "admin"
                 if for_admins
                 else "read"
-                if method == "get"
+                if method == "get" or path == _SESSION
                 else "operate"
             )
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI
 
 from penstock import __version__
+from penstock.api.dashboard import add_pages
 from penstock.api.document import DESCRIPTION, described, document_of
 from penstock.api.guard.hosts import is_loopback
 from penstock.api.guard.known import KnownTokens, Own
@@ -41,12 +42,14 @@ if TYPE_CHECKING:
 class ApiOptions:
     """`decision_s`: how long the client of a decision on a sync waits; None: to its end.
 
-    `own_token` is what processes of our user may send instead of a token that was created.
+    `own_token` is what processes of our user may send instead of a token that was created, and
+    `own_key` what a page of theirs exchanges for it, once.
     """
 
     hub: HubOptions = field(default_factory=HubOptions)
     decision_s: float | None = 5.0
     own_token: str | None = None
+    own_key: str | None = None
 
 
 def create_api(
@@ -59,7 +62,7 @@ def create_api(
     lag = LoopLag()
     hub = Hub(app.database, _feeds(app), options.hub)
     overview = Overview(app)
-    known = _known_tokens(app, options.own_token)
+    known = _known_tokens(app, options)
 
     @asynccontextmanager
     async def lifespan(_api: FastAPI) -> AsyncIterator[None]:
@@ -107,6 +110,7 @@ def create_api(
     problem.install(api)
     api.openapi = described(api)  # type: ignore[method-assign] # the way that FastAPI documents
     api.add_route("/openapi.json", document_of(api), include_in_schema=False)
+    add_pages(api)
     return api
 
 
@@ -128,8 +132,9 @@ def _feeds(app: App) -> list[AnyFeed]:
     ]
 
 
-def _known_tokens(app: App, own_token: str | None) -> KnownTokens:
+def _known_tokens(app: App, options: ApiOptions) -> KnownTokens:
     secret = app.settings.admin_token
     admin_token = secret.get_secret_value() if secret else None
-    own = Own(os.geteuid(), own_token) if is_loopback(app.settings.host) else None
+    ours = Own(os.geteuid(), options.own_token, options.own_key)
+    own = ours if is_loopback(app.settings.host) else None
     return KnownTokens(app.tokens, admin_token=admin_token, own=own)

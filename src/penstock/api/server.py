@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import socket
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
@@ -81,12 +82,19 @@ async def refuse_open_door(settings: Settings) -> None:
 class Door:
     """Where the service can be reached, already bound: no other process gets the port.
 
-    `own_token` is that of our user's processes, where they cannot be told otherwise.
+    `own_token` is that of our user's processes, where they cannot be told otherwise; `own_key`
+    lets in one page of theirs.
     """
 
     socket: socket.socket
     url: str
     own_token: str | None
+    own_key: str | None
+
+    @property
+    def page(self) -> str:
+        """The address of the dashboard; what follows the # is never sent."""
+        return self.url if self.own_key is None else f"{self.url}/#key={self.own_key}"
 
 
 @contextmanager
@@ -98,7 +106,7 @@ def listening(settings: Settings) -> Iterator[Door]:
     with _bound(settings.host.strip("[]"), settings.port) as bound:
         url = settings.model_copy(update={"port": bound.getsockname()[1]}).url
         with _own_token(settings, url) as own_token:
-            yield Door(bound, url, own_token)
+            yield Door(bound, url, own_token, secrets.token_urlsafe() if own_token else None)
 
 
 @contextmanager
@@ -129,7 +137,7 @@ async def running(app: App, door: Door, options: ServeOptions | None = None) -> 
 
     At its end, answers under way have some seconds to finish; WebSockets are closed with 1012.
     """
-    options = replace(options or ServeOptions(), own_token=door.own_token)
+    options = replace(options or ServeOptions(), own_token=door.own_token, own_key=door.own_key)
     config = uvicorn.Config(
         guarded(create_api(app, app.ledger, options)),
         log_config=None,

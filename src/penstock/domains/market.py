@@ -111,11 +111,20 @@ class MarketSources:
 
     def pages_per_minute(self, provider: str) -> int | None:
         """The limit of a provider by its budget's name; None when this process has not used it."""
-        settings = self._parts.settings
-        for source in self._open.values():
-            if _budget_name(settings, source.declaration) == provider:
-                return source.pages_per_minute
-        return None
+        source = self._of_budget(provider)
+        return None if source is None else source.pages_per_minute
+
+    def allowed(self, provider: str) -> int | None:
+        """The same in what the provider counts."""
+        source = self._of_budget(provider)
+        if source is None:
+            return None
+        return source.pages_per_minute * source.declaration.limit.page
+
+    def _of_budget(self, provider: str) -> MarketSource | None:
+        settings, sources = self._parts.settings, self._open.values()
+        named = (one for one in sources if _budget_name(settings, one.declaration) == provider)
+        return next(named, None)
 
 
 def make_source(exchange: str, settings: Settings, budget: Budget) -> MarketSource:

@@ -51,6 +51,9 @@ _SILENCE = """
 SELECT extract(epoch FROM clock_timestamp() - worker.last_heartbeat)::float8
 FROM procrastinate_jobs AS job JOIN procrastinate_workers AS worker ON worker.id = job.worker_id
 WHERE job.id = %s"""
+_WORKERS = """
+SELECT count(*) FROM procrastinate_workers
+WHERE last_heartbeat > clock_timestamp() - make_interval(secs => %s)"""
 _RELEASE = "DELETE FROM procrastinate_jobs WHERE id = %s"
 
 
@@ -94,6 +97,11 @@ class DistributedDispatch:
     def silence(self, connection: Connection, job_id: int) -> Silence | None:
         silent_s = connection.exec_driver_sql(_SILENCE, (job_id,)).scalar()
         return None if silent_s is None else Silence(silent_s, self._options.dead_after_s)
+
+    def workers(self, connection: Connection) -> int:
+        """Those that vouch for adopted jobs count too; they end within minutes."""
+        alive = connection.exec_driver_sql(_WORKERS, (self._options.dead_after_s,))
+        return int(alive.scalar_one())
 
     @contextlib.asynccontextmanager
     async def present(self) -> AsyncIterator[None]:

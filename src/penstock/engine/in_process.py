@@ -55,6 +55,9 @@ class InProcessDispatch:
     def silence(self, connection: Connection, job_id: int) -> None:
         """The lock of the file vouches for its worker."""
 
+    def workers(self, connection: Connection) -> None:
+        """The lock of the file keeps out others."""
+
     @contextlib.asynccontextmanager
     async def present(self) -> AsyncIterator[None]:
         """The lock of the file vouches for this process."""

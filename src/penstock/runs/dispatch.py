@@ -58,6 +58,9 @@ class Dispatch(Protocol):
     def silence(self, connection: Connection, job_id: int) -> Silence | None:
         """How silent the worker of a job is; None where a worker cannot be dead."""
 
+    def workers(self, connection: Connection) -> int | None:
+        """How many processes work on queued runs; None where only this one can."""
+
     def present(self) -> AbstractAsyncContextManager[None]:
         """While the block runs, vouch for the jobs that this process has adopted."""
 

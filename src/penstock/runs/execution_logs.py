@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sqlalchemy import desc, func, literal, select, tuple_
 
 from penstock.columns import Timestamp, if_given, in_ms, read_clock
-from penstock.runs.tables import execution_log
+from penstock.runs.tables import execution_log, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -60,9 +61,9 @@ class LogStats:
 _HOUR_MS = 3_600_000
 _DAY_MS = 24 * _HOUR_MS
 _WEEK = 7
-_NEWEST_FIRST = desc(execution_log.c.started_at), desc(execution_log.c.id)
+NEWEST_FIRST = desc(execution_log.c.started_at), desc(execution_log.c.id)
 _ROWS = select(*[column for column in execution_log.c if column.name != "run_id"]).order_by(
-    *_NEWEST_FIRST
+    *NEWEST_FIRST
 )
 
 
@@ -113,8 +114,10 @@ def _logged(
 
 
 def log_row(connection: Connection, row_id: int) -> LogRow | None:
-    """One row."""
-    return connection.execute(_ROWS.where(execution_log.c.id == row_id)).first()
+    """One row, and the task of its run; None for a row without a run."""
+    of_run = select(run.c.task_id).where(run.c.id == execution_log.c.run_id).scalar_subquery()
+    row = _ROWS.add_columns(of_run.label("task_id")).where(execution_log.c.id == row_id)
+    return connection.execute(row).first()
 
 
 def _in_state(status: str) -> ColumnElement[int]:
@@ -139,7 +142,7 @@ def log_stats(connection: Connection, *, hours: int, job_type: str | None = None
     total, succeeded, records, average, failed, running = connection.execute(
         numbers.where(_since(connection, hours), of_type)
     ).one()
-    newest = select(log.started_at).where(of_type).order_by(*_NEWEST_FIRST).limit(1)
+    newest = select(log.started_at).where(of_type).order_by(*NEWEST_FIRST).limit(1)
     return LogStats(
         total_executions=total,
         successful_executions=succeeded,
@@ -242,3 +245,37 @@ def records_per_day(connection: Connection, *, days: int) -> list[DayRow]:
         change = percent(records - before, before)
         rows.append(DayRow(number * _DAY_MS, executions, records, change))
     return rows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bin:
+    """The rows that started in `start ≤ t < end`, by how they ended."""
+
+    start: int
+    end: int
+    success: int = 0
+    failed: int = 0
+    cancelled: int = 0
+    running: int = 0
+
+
+def timeline(connection: Connection, *, hours: int, bins: int) -> list[Bin]:
+    """The last hours in bins of the same length, up to now."""
+    step = hours * _HOUR_MS // bins
+    now = read_clock(connection)
+    begin = now - bins * step
+    log = execution_log.c
+    which = (in_ms(log.started_at) - begin) // step
+    counted = (
+        select(which.label("bin"), log.status, func.count().label("rows"))
+        .where(log.started_at >= begin)
+        .group_by("bin", log.status)
+    )
+    found: defaultdict[int, dict[str, int]] = defaultdict(dict)
+    for row in connection.execute(counted):
+        # What starts while this is read belongs to the last bin.
+        found[min(row.bin, bins - 1)][row.status] = row.rows
+    return [
+        Bin(start=begin + number * step, end=begin + (number + 1) * step, **found[number])
+        for number in range(bins)
+    ]

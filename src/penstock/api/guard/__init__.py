@@ -12,10 +12,16 @@ from penstock.api.guard.head import RequestHead
 from penstock.api.guard.headers import with_headers
 from penstock.api.guard.known import DEPLOYED
 from penstock.api.guard.rates import Rates
-from penstock.api.guard.scopes import needed
+from penstock.api.guard.scopes import LOOKS, needed
 from penstock.api.live.evict import evictor
 from penstock.api.schemas.problem import answer_to
-from penstock.errors import AccessError, ForbiddenError, PenstockError, TooManyRequestsError
+from penstock.errors import (
+    AccessError,
+    ForbiddenError,
+    ForbiddenHostError,
+    PenstockError,
+    TooManyRequestsError,
+)
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Send
@@ -67,6 +73,8 @@ class Guard:
 
     async def _admitted(self, head: RequestHead) -> Caller:
         caller = await self._caller(head)
+        if head.is_of_page:
+            _check_page(head)
         _hold_back(self._rates, caller.who, "requests in a minute")
         self._rates.count(caller.who)
         scope = needed(head.method, head.path)
@@ -82,13 +90,15 @@ class Guard:
         """Who sent a request; AccessError for a wrong token.
 
         Wrong tokens slow down a client, also for the right one of the settings; stored tokens
-        cannot be guessed.
+        cannot be guessed. A page whose session has ended is a stranger's, and can sign in again.
         """
         found = await self._known.caller(head)
-        if found is None or found is DEPLOYED:
+        if found is DEPLOYED or (found is None and not head.is_of_page):
             _hold_back(self._wrong, head.address, "wrong tokens in a minute")
         if found is None:
             self._wrong.count(head.address)
+            if head.is_of_page:
+                return await self._known.without_token(head)
             raise AccessError(
                 "this token is wrong, has expired or was revoked; "
                 "`penstock token list` shows those that work"
@@ -116,6 +126,15 @@ class Guard:
 
         with self._known.connected(caller, evictor(head.scope)):
             await self._app(head.scope, receive, accept)
+
+
+def _check_page(head: RequestHead) -> None:
+    """ForbiddenHostError for a change or a socket that names no page: browsers always name it."""
+    if (head.is_socket or head.method not in LOOKS) and not head.values(b"origin"):
+        raise ForbiddenHostError(
+            "a request with the cookie of a page needs its Origin header; "
+            "send `Authorization: Bearer …` instead"
+        )
 
 
 def _allow(caller: Caller, scope: Scope) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from http import HTTPMethod
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from penstock.api.guard.peer import PEER
 from penstock.api.guard.rates import client_of
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 # What a browser sends in place of the header that its scripts cannot set.
 _SUBPROTOCOL = "penstock.bearer."
+_COOKIE = "penstock_session"
 _PROXY = (b"forwarded", b"x-forwarded-for", b"via")
 
 
@@ -72,7 +74,29 @@ class RequestHead:
         for value in self.values(b"authorization"):
             kind, _, token = value.partition(" ")
             return token.strip() if kind.lower() == "bearer" else ""
-        return None if self.subprotocol is None else self.subprotocol.removeprefix(_SUBPROTOCOL)
+        if self.subprotocol is not None:
+            return self.subprotocol.removeprefix(_SUBPROTOCOL)
+        return self.cookie
+
+    @property
+    def cookie_name(self) -> str:
+        """The name of our cookie: browsers send a host's cookies to all of its ports."""
+        port = next(iter(self.values(b"host")), "").rpartition(":")[2]
+        return f"{_COOKIE}_{port}" if port.isdecimal() else _COOKIE
+
+    @property
+    def cookie(self) -> str | None:
+        """The token in our cookie."""
+        pairs = (pair.partition("=") for line in self.values(b"cookie") for pair in line.split(";"))
+        name = self.cookie_name
+        return next(
+            (unquote(value.strip()) for key, _, value in pairs if key.strip() == name), None
+        )
+
+    @property
+    def is_of_page(self) -> bool:
+        """Whether its token came in our cookie, which a browser adds by itself."""
+        return self.cookie is not None and not (self.values(b"authorization") or self.subprotocol)
 
     @property
     def body_bytes(self) -> int | None:

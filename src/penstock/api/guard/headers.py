@@ -9,25 +9,33 @@ if TYPE_CHECKING:
 
     from penstock.api.guard.head import RequestHead
 
-_POLICY = "; ".join(
-    (
-        "default-src 'none'",
-        *(
-            f"{kind}-src 'self'"
-            for kind in ("connect", "font", "img", "manifest", "script", "style")
-        ),
-        "base-uri 'none'",
-        "form-action 'self'",
-        "frame-ancestors 'none'",
-    )
-)
+_CSP = b"content-security-policy"
+_OWN = ("connect", "font", "img", "manifest", "script", "style")
 _HEADERS = [
-    (b"content-security-policy", _POLICY.encode()),
     (b"referrer-policy", b"no-referrer"),
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
 ]
 _NOT_KEPT = (b"cache-control", b"no-store")
+
+
+def policy(nonce: str | None = None) -> str:
+    """Only our own files; style elements too that carry the nonce of their page."""
+    sources = dict.fromkeys(_OWN, "'self'")
+    if nonce is not None:
+        sources["style"] += f" 'nonce-{nonce}'"
+    return "; ".join(
+        (
+            "default-src 'none'",
+            *(f"{kind}-src {allowed}" for kind, allowed in sources.items()),
+            "base-uri 'none'",
+            "form-action 'self'",
+            "frame-ancestors 'none'",
+        )
+    )
+
+
+_POLICY = (_CSP, policy().encode())
 
 
 def with_headers(head: RequestHead, send: Send) -> Send:
@@ -36,7 +44,9 @@ def with_headers(head: RequestHead, send: Send) -> Send:
 
     async def send_with_headers(message: Message) -> None:
         if message["type"] in {"http.response.start", "websocket.http.response.start"}:
-            message = {**message, "headers": [*message["headers"], *added]}
+            given = message["headers"]
+            has_policy = any(name == _CSP for name, _ in given)
+            message = {**message, "headers": [*given, *added, *([] if has_policy else [_POLICY])]}
         await send(message)
 
     return send_with_headers

@@ -52,10 +52,14 @@ DEPLOYED = Caller("PENSTOCK_ADMIN_TOKEN", Scope.ADMIN)
 
 @dataclass(frozen=True, slots=True)
 class Own:
-    """How processes of our user are known: by the user, or by a token that only they can read."""
+    """How processes of our user are known: by the user, or by a token that only they can read.
+
+    `key` stands for the token once, in the address of the page that the service prints.
+    """
 
     user: int
     token: str | None = None
+    key: str | None = None
 
 
 class KnownTokens:
@@ -68,6 +72,7 @@ class KnownTokens:
         self._tokens = tokens
         self._admin_token = admin_token
         self._own = own if admin_token is None else None
+        self._key = self._own.key if self._own else None
         self._working: Mapping[str, Token] | None = {}
         self._read_at = -_STALE_S
         self._reading = asyncio.Lock()
@@ -111,12 +116,29 @@ class KnownTokens:
         """Who sent a request; None: with a wrong token."""
         credential = head.credential
         if credential is None:
-            return await self._without_token(head)
+            return await self.without_token(head)
         if (caller := self._own_token(credential)) is not None:
             return caller
         if is_token(credential) and digest_of(credential) not in (self._working or ()):
             await self._look()
         return self._stored(digest_of(credential)) or self._deployed(credential)
+
+    async def without_token(self, head: RequestHead) -> Caller:
+        """Who sent it; a stranger when a proxy passed it on."""
+        own = self._own
+        if own is not None and self._is_open and head.peer is not None and not head.forwarded:
+            user = await head.peer.user(self._lookups)
+            # The first token may have been made meanwhile.
+            if user == own.user and self._is_open:
+                return Caller(f"user {user}", Scope.ADMIN)
+        return Caller(head.address)
+
+    def kept(self, credential: str) -> str:
+        """What a page keeps of the credential that it signed in with: a key works once."""
+        if self._own is None or self._own.token is None or not _same(credential, self._key):
+            return credential
+        self._key = None
+        return self._own.token
 
     def works(self, caller: Caller) -> bool:
         """Whether a caller who was let in before would be let in now."""
@@ -149,35 +171,18 @@ class KnownTokens:
         return Caller(f"token {token.id}", token.scope, digest)
 
     def _deployed(self, credential: str) -> Caller | None:
-        expected = self._admin_token or ""
-        return (
-            DEPLOYED
-            if expected and hmac.compare_digest(credential.encode(), expected.encode())
-            else None
-        )
+        return DEPLOYED if _same(credential, self._admin_token) else None
 
     @property
     def _is_open(self) -> bool:
         return self._own is not None and self._working is None
 
-    async def _without_token(self, head: RequestHead) -> Caller:
-        """Who sent it; a stranger when a proxy passed it on."""
-        own = self._own
-        if own is not None and self._is_open and head.peer is not None and not head.forwarded:
-            user = await head.peer.user(self._lookups)
-            # The first token may have been made meanwhile.
-            if user == own.user and self._is_open:
-                return Caller(f"user {user}", Scope.ADMIN)
-        return Caller(head.address)
-
     def _own_token(self, credential: str) -> Caller | None:
-        if self._own is None or self._own.token is None or not self._is_open:
+        own = self._own
+        if own is None or not self._is_open:
             return None
-        return (
-            Caller(f"user {self._own.user}", Scope.ADMIN)
-            if hmac.compare_digest(credential.encode(), self._own.token.encode())
-            else None
-        )
+        ours = _same(credential, own.token) or _same(credential, self._key)
+        return Caller(f"user {own.user}", Scope.ADMIN) if ours else None
 
     async def _keep(self) -> None:
         noted_at = time.monotonic()
@@ -198,3 +203,7 @@ class KnownTokens:
         for caller, evict in list(self._connections):
             if not self.works(caller):
                 evict("this token no longer works" if caller.digest else "a token is needed now")
+
+
+def _same(credential: str, expected: str | None) -> bool:
+    return expected is not None and hmac.compare_digest(credential.encode(), expected.encode())

@@ -6,8 +6,13 @@ from http import HTTPMethod
 
 from penstock.access.scopes import Scope
 
-# Open to callers without a token, who learn only yes or no.
-OPEN = frozenset({"/livez", "/readyz"})
+# Open to callers without a token, who learn only yes or no, and what they may do.
+OPEN = frozenset({"/livez", "/readyz", "/api/v1/session"})
+# The pages of the dashboard, by the first part of their path; the others follow the overview.
+PAGES = ("", "runs", "settings")
+ASSETS = "assets"
+# They and their files hold nothing of the database.
+_FILES = frozenset({*PAGES, ASSETS})
 
 # These paths and all below them. For other routes the method decides: reading needs `read`,
 # everything else `operate`.
@@ -15,18 +20,19 @@ SCOPES = {
     "/api/v1/admin/tokens": Scope.ADMIN,
     "/api/v1/admin/alerts/targets": Scope.ADMIN,
 }
-# For changes right at or below these paths: an account's token decides what is synced.
-CHANGES = {"/api/v1/inventory/accounts": Scope.ADMIN}
-_LOOKS = frozenset({HTTPMethod.GET, HTTPMethod.HEAD})
+# For changes right at or below these paths: an account's token decides what is synced, and a
+# session has the scope of its token.
+CHANGES = {"/api/v1/inventory/accounts": Scope.ADMIN, "/api/v1/session": Scope.READ}
+LOOKS = frozenset({HTTPMethod.GET, HTTPMethod.HEAD})
 
 
 def needed(method: str, path: str) -> Scope | None:
     """The scope that a request needs; None when it needs none."""
-    if path in OPEN and method in _LOOKS:
+    if method in LOOKS and (path in OPEN or path.removeprefix("/").partition("/")[0] in _FILES):
         return None
     for prefix, scope in SCOPES.items():
         if path == prefix or path.startswith(prefix + "/"):
             return scope
-    if method in _LOOKS:
+    if method in LOOKS:
         return Scope.READ
     return CHANGES.get(path, CHANGES.get(path.rpartition("/")[0], Scope.OPERATE))

@@ -9,7 +9,12 @@ from pydantic import Field
 
 from penstock.api.routes.parts import DomainsDep, FromQuery, StoreDep
 from penstock.api.schemas.answer import answer
-from penstock.api.schemas.execution_log import ExecutionLog, LogStatus, Stats
+from penstock.api.schemas.execution_log import (
+    ExecutionLog,
+    ExecutionLogOfTask,
+    LogStatus,
+    Stats,
+)
 from penstock.api.schemas.input import Input, Limit, Name, Time
 from penstock.api.schemas.problem import documented
 from penstock.api.schemas.shape import Shape
@@ -103,17 +108,19 @@ def _next(request: Request, last: LogRow) -> str:
 
 
 @router.get(
-    "/execution-logs/{log_id}", response_model=ExecutionLog, responses=documented(404, 422, 503)
+    "/execution-logs/{log_id}",
+    response_model=ExecutionLogOfTask,
+    responses=documented(404, 422, 503),
 )
 async def get_execution_log(
     store: StoreDep, log_id: Annotated[int, Path(ge=1, lt=2**63)]
 ) -> Response:
-    """One row of the execution log."""
+    """One row of the execution log, with its task."""
     row = await store.one(
         lambda connection: logs.log_row(connection, log_id),
         f"there is no execution log {log_id}; those of the last days are kept",
     )
-    return answer(ExecutionLog.of(row))
+    return answer(ExecutionLogOfTask.of(row))
 
 
 class StatsQuery(Input):

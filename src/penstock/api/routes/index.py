@@ -31,11 +31,13 @@ MODULES: Mapping[str, Sequence[str]] = {
     "/api/v1/data-collector": ("tasks", "market.candles"),
     "/api/v1/admin/data-collection": ("configs", "execution_logs", "reports", "alerts"),
     "/api/v1/admin/alerts": ("alerts",),
-    "/api/v1/admin/tokens": ("tokens",),
+    "/api/v1/admin/tokens": ("access.tokens",),
     "/api/v1/inventory/accounts": ("inventory.accounts", "inventory.syncs"),
     "/api/v1/inventory/syncs": ("inventory.syncs",),
     "/api/v1/inventory/products": ("inventory.products",),
     "/api/v1/inventory": ("inventory.catalogue",),
+    "/api/v1/session": ("access.session",),
+    "/api/v1/summary": ("summary",),
     "/api/v1/ws": ("websocket",),
 }
 EVERY = tuple(dict.fromkeys(module for modules in MODULES.values() for module in modules))

@@ -11,6 +11,7 @@ from penstock.api.schemas.execution_log import (
     ExchangeNumbers,
     ExecutionLog,
     SymbolNumbers,
+    TimelineBin,
 )
 from penstock.api.schemas.input import Input, Limit
 from penstock.api.schemas.problem import documented
@@ -37,6 +38,19 @@ class FailuresQuery(Input):
 
     hours: int = Field(24, ge=1, le=366 * 24)
     limit: Limit = 100
+
+
+class TimelineQuery(Input):
+    """How far back, and in how many parts."""
+
+    hours: int = Field(24, ge=1, le=366 * 24)
+    bins: int = Field(96, ge=1, le=500)
+
+
+class Timeline(Shape):
+    """The last hours in parts of the same length."""
+
+    bins: list[TimelineBin]
 
 
 class Days(Shape):
@@ -83,5 +97,18 @@ async def report_records_per_day(store: StoreDep, query: FromQuery[DaysQuery]) -
     return await store.answer(
         lambda connection: Days(
             days=[Day.of(row) for row in logs.records_per_day(connection, days=query.days)]
+        )
+    )
+
+
+@router.get("/timeline", response_model=Timeline, responses=documented(422, 503))
+async def report_timeline(store: StoreDep, query: FromQuery[TimelineQuery]) -> Response:
+    """When executions started, and how they ended."""
+    return await store.answer(
+        lambda connection: Timeline(
+            bins=[
+                TimelineBin.of(part)
+                for part in logs.timeline(connection, hours=query.hours, bins=query.bins)
+            ]
         )
     )

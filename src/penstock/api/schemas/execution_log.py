@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import Field
 
-from penstock.api.schemas.shape import Moment, Shape
+from penstock.api.schemas.shape import Moment, RowShape, Shape
 from penstock.moment import iso, iso_or_none
 
 if TYPE_CHECKING:
@@ -52,6 +52,28 @@ class ExecutionLog(Shape):
                 "metadata": row.metadata,
             }
         )
+
+
+class ExecutionLogOfTask(ExecutionLog):
+    """The same with the task whose run it is of; null for one from before there were tasks."""
+
+    task_id: str | None
+
+    @classmethod
+    def of(cls, row: LogRow) -> Self:
+        """The shape of a row with its task."""
+        return cls.made({**vars(super().of(row)), "task_id": row.task_id})
+
+
+class TimelineBin(RowShape):
+    """The executions that started in a part of the timeline, by how they ended."""
+
+    start: Moment
+    end: Moment
+    success: int
+    failed: int
+    cancelled: int
+    running: int
 
 
 class Stats(Shape):

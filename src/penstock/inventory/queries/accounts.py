@@ -31,6 +31,11 @@ def list_accounts(connection: Connection) -> Sequence[Found]:
     return connection.execute(_accounts().order_by(account.c.name)).all()
 
 
+def count_accounts(connection: Connection) -> int:
+    """How many accounts there are."""
+    return int(connection.scalar(select(func.count()).select_from(account)) or 0)
+
+
 def one_account(connection: Connection, account_id: int) -> Found | None:
     """A row as in `list_accounts`."""
     return connection.execute(_accounts().where(account.c.id == account_id)).one_or_none()

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 NOT_EXPECTED = frozenset(
     {SpanState.OUTAGE, SpanState.NOT_COLLECTED, SpanState.NOT_LISTED, SpanState.DELISTED}
 )
+# The states that leave a series incomplete.
+_MISSING = frozenset(SpanState) - HELD - NOT_EXPECTED
 # In a page: the fewer series, the more spans of each.
 _SPANS_IN_A_PAGE = 500
 
@@ -49,6 +51,13 @@ class SeriesCoverage:
     complete: float | None
     spans: Sequence[Span]
     more: bool
+
+
+class CountedSeries(NamedTuple):
+    """All series, and those of them that miss candles which could be there."""
+
+    total: int
+    incomplete: int
 
 
 def series_coverage(
@@ -83,6 +92,14 @@ def series_coverage(
             )
         )
     return found
+
+
+def count_series(connection: Connection) -> CountedSeries:
+    """How many series there are."""
+    missing = coverage.c.state.in_(_MISSING)
+    incomplete = select(func.count(coverage.c.series_id.distinct())).where(missing)
+    total = select(func.count(), incomplete.scalar_subquery()).select_from(series)
+    return CountedSeries(*connection.execute(total).one())
 
 
 def all_series_coverage(

@@ -94,7 +94,7 @@ async def _demo(settings: Settings, *, once: bool, as_json: bool) -> None:
                     _show(task, summary, await _sync(client), as_json=as_json)
                 if door:
                     async with app.working(), app.scheduling(), running(app, door):
-                        await until_stopped(app, f"Penstock serves at {door.url}")
+                        await until_stopped(app, f"Penstock serves at {door.page}")
 
 
 async def _traded(settings: Settings) -> tuple[str, ...]:

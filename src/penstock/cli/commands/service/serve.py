@@ -60,7 +60,7 @@ async def _serve(settings: Settings, *, work: bool) -> None:
             app.scheduling(),
             running(app, door),
         ):
-            await until_stopped(app, f"Penstock serves at {door.url}")
+            await until_stopped(app, f"Penstock serves at {door.page}")
 
 
 async def until_stopped(app: App, started: str) -> None:

@@ -75,6 +75,10 @@ class SqlRunLedger:
             self._database.write(fenced, hurried=hurried) if within is None else within(fenced)
         )
 
+    def workers(self, connection: Connection) -> int | None:
+        """How many processes work on queued runs; None where only this one can."""
+        return self._dispatch.workers(connection)
+
     async def submit(self, wanted: Wanted, *, by: Run | None = None) -> uuid.UUID:
         def submitted(connection: Connection) -> uuid.UUID:
             return submit(connection, self._dispatch, submission_of(connection, wanted))

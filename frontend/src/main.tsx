@@ -1,0 +1,13 @@
+// Ahead of our own styles, which change those of the components.
+import "./styles";
+import { createRoot } from "react-dom/client";
+import { App } from "./App";
+import { installNonce } from "./theme";
+
+installNonce();
+
+// A tab that outlived an update asks for files that are gone.
+window.addEventListener("vite:preloadError", () => window.location.reload());
+
+const root = document.getElementById("root");
+if (root !== null) createRoot(root).render(<App />);

@@ -1,0 +1,37 @@
+import { Group, Stack, Text } from "@mantine/core";
+import { useNow } from "../../parts/now";
+import { Section } from "../../parts/Section";
+import { When } from "../../parts/When";
+import { useWords } from "../../preferences";
+import { useJobName } from "./jobName";
+import type { Summary } from "./Overview";
+
+/** What runs next. */
+export function Upcoming({ summary }: { summary: Summary }) {
+  const { overview } = useWords();
+  const nameOf = useJobName();
+  const { upcoming } = summary;
+  return (
+    <Section title={overview.upcoming}>
+      {upcoming.length === 0 && <Text c="dimmed">{overview.nothingScheduled}</Text>}
+      <Stack gap={6}>
+        {upcoming.map((job) => (
+          <Group key={job.name} justify="space-between" wrap="nowrap" gap="xs">
+            <Text size="sm" truncate>
+              {nameOf(job)}
+            </Text>
+            <Text size="sm" c="dimmed" style={{ whiteSpace: "nowrap" }}>
+              {job.next_run_at !== null && <Due at={job.next_run_at} />}
+            </Text>
+          </Group>
+        ))}
+      </Stack>
+    </Section>
+  );
+}
+
+/** When it is due; a worker may take a while to look. */
+function Due({ at }: { at: string }) {
+  const { overview } = useWords();
+  return Date.parse(at) > useNow() ? <When at={at} /> : overview.now;
+}

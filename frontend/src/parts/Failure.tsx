@@ -1,0 +1,53 @@
+import { Alert, Button, Group, Text } from "@mantine/core";
+import { notifications } from "@mantine/notifications";
+import { IconAlertTriangle } from "@tabler/icons-react";
+import { useCallback } from "react";
+import { Problem } from "../api/problem";
+import { useWords } from "../preferences";
+
+/** What an error says, in a sentence. */
+export function useProblemText(): (error: Error) => string {
+  const { problem } = useWords();
+  return useCallback(
+    (error) => {
+      if (!(error instanceof Problem)) return problem.broken;
+      if (error.status === 0) return problem.unreachable;
+      if (error.status === 403) return problem.forbidden;
+      return error.message || problem.unexpected(error.status);
+    },
+    [problem],
+  );
+}
+
+/** Tell that a change failed. */
+export function useTellFailure(): (error: Error) => void {
+  const { problem } = useWords();
+  const textOf = useProblemText();
+  return useCallback(
+    (error) => {
+      notifications.show({
+        color: "red",
+        title: problem.title,
+        message: textOf(error),
+        autoClose: 10_000,
+      });
+    },
+    [problem, textOf],
+  );
+}
+
+/** An error in the place of what it kept from being shown. */
+export function Failure({ error, retry }: { error: Error; retry: () => void }) {
+  const { problem } = useWords();
+  const textOf = useProblemText();
+  return (
+    <Alert color="red" icon={<IconAlertTriangle aria-hidden />} title={problem.title} role="alert">
+      <Text size="sm">{textOf(error)}</Text>
+      <Group mt="sm">
+        <Button size="xs" variant="light" color="red" onClick={retry}>
+          {problem.retry}
+        </Button>
+      </Group>
+    </Alert>
+  );
+}

@@ -1,0 +1,66 @@
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { createContext, type ReactNode, useContext, useEffect, useState } from "react";
+import { body, client } from "../api/client";
+import { type Session, session, takeKey } from "../api/session";
+import { Failure } from "../parts/Failure";
+import { Loading } from "../parts/Loading";
+import { SignIn } from "./SignIn";
+
+const KEY = ["session"];
+const SessionContext = createContext<Session & { ended: boolean }>({
+  scope: null,
+  signed_in: false,
+  ended: false,
+});
+
+/** What this reader may do; `ended`: the page waits for another sign-in. */
+export const useSession = () => useContext(SessionContext);
+
+/** Exchange a token, or the key in the page's address, for a cookie. */
+export async function signIn(token: string): Promise<Session> {
+  const headers = { Authorization: `Bearer ${token}` };
+  return body(await client.POST("/api/v1/session", { headers }));
+}
+
+async function fetchSession(): Promise<Session> {
+  const key = takeKey();
+  // A key that was used before lets nobody in; a cookie of then still may.
+  if (key !== null) await signIn(key).catch(() => undefined);
+  return body(await client.GET("/api/v1/session"));
+}
+
+/** Ask for a sign-in when the service no longer lets this reader in. */
+export async function checkSession(): Promise<void> {
+  const { data } = await client.GET("/api/v1/session").catch(() => ({ data: undefined }));
+  if (data?.scope === null) session.lost();
+}
+
+/**
+ * Show the page to those who may read it.
+ *
+ * When a session ends, the page stays as it is below the form, so that nothing typed is lost.
+ */
+export function SessionGate({ children }: { children: ReactNode }) {
+  const queries = useQueryClient();
+  const [ended, setEnded] = useState(false);
+  const found = useQuery({
+    queryKey: KEY,
+    queryFn: fetchSession,
+    staleTime: Number.POSITIVE_INFINITY,
+  });
+  useEffect(() => session.onLost(() => setEnded(true)), []);
+  const entered = (now: Session) => {
+    queries.setQueryData(KEY, now);
+    setEnded(false);
+    void queries.invalidateQueries({ predicate: ({ queryKey }) => queryKey[0] !== KEY[0] });
+  };
+  if (found.isPending) return <Loading />;
+  if (found.isError) return <Failure error={found.error} retry={() => void found.refetch()} />;
+  if (found.data.scope === null) return <SignIn onEntered={entered} />;
+  return (
+    <SessionContext.Provider value={{ ...found.data, ended }}>
+      {children}
+      {ended && <SignIn onEntered={entered} ended />}
+    </SessionContext.Provider>
+  );
+}

@@ -1,0 +1,1 @@
+function e(e){let t=new Intl.PluralRules(e);return(e,n,r)=>t.select(e)===`one`?n:r}export{e as t};

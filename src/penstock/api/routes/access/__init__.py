@@ -1,0 +1,1 @@
+"""Routes of access: tokens, and signing in with one."""

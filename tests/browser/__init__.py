@@ -1,0 +1,1 @@
+"""A person at the dashboard: a real Chromium, a real service, simulated providers."""
