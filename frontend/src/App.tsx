@@ -4,12 +4,13 @@ import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { lazy, Suspense } from "react";
 import { Route, Switch } from "wouter";
 import { Problem } from "./api/problem";
+import { session } from "./api/session";
 import { LiveProvider } from "./live/LiveProvider";
 import { Overview } from "./pages/overview/Overview";
 import { Loading } from "./parts/Loading";
 import { LanguageProvider } from "./preferences";
 import { NotFound } from "./shell/NotFound";
-import { checkSession, SessionGate, useSession } from "./shell/SessionGate";
+import { SessionGate, useSession } from "./shell/SessionGate";
 import { Shell } from "./shell/Shell";
 import { styleNonce, theme, variables } from "./theme";
 
@@ -49,10 +50,12 @@ export function App() {
   );
 }
 
+const askAgain = () => session.lost();
+
 function Inside() {
   const { ended } = useSession();
   return (
-    <LiveProvider paused={ended} onLost={checkSession}>
+    <LiveProvider paused={ended} onLost={askAgain}>
       <Shell>
         <Pages />
       </Shell>

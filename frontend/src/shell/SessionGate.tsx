@@ -29,12 +29,6 @@ async function fetchSession(): Promise<Session> {
   return body(await client.GET("/api/v1/session"));
 }
 
-/** Ask for a sign-in when the service no longer lets this reader in. */
-export async function checkSession(): Promise<void> {
-  const { data } = await client.GET("/api/v1/session").catch(() => ({ data: undefined }));
-  if (data?.scope === null) session.lost();
-}
-
 /**
  * Show the page to those who may read it.
  *
@@ -48,7 +42,15 @@ export function SessionGate({ children }: { children: ReactNode }) {
     queryFn: fetchSession,
     staleTime: Number.POSITIVE_INFINITY,
   });
-  useEffect(() => session.onLost(() => setEnded(true)), []);
+  useEffect(
+    () =>
+      session.onLost(async () => {
+        // The answer to a request of before the last sign-in says nothing of this session.
+        const { data } = await client.GET("/api/v1/session").catch(() => ({ data: undefined }));
+        if (data?.scope === null) setEnded(true);
+      }),
+    [],
+  );
   const entered = (now: Session) => {
     queries.setQueryData(KEY, now);
     setEnded(false);
