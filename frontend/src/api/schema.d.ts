@@ -1273,7 +1273,9 @@ export interface paths {
         };
         /**
          * Get session
-         * @description What the caller may do; a cookie whose token no longer works is deleted.
+         * @description What the caller may do.
+         *
+         *     A cookie that no longer works stays: a late answer would delete that of the next sign-in.
          */
         get: operations["get_session"];
         put?: never;

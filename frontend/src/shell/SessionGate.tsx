@@ -1,5 +1,5 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { createContext, type ReactNode, useContext, useEffect, useState } from "react";
+import { createContext, type ReactNode, useContext, useEffect, useRef, useState } from "react";
 import { body, client } from "../api/client";
 import { type Session, session, takeKey } from "../api/session";
 import { Failure } from "../parts/Failure";
@@ -37,6 +37,7 @@ async function fetchSession(): Promise<Session> {
 export function SessionGate({ children }: { children: ReactNode }) {
   const queries = useQueryClient();
   const [ended, setEnded] = useState(false);
+  const entries = useRef(0);
   const found = useQuery({
     queryKey: KEY,
     queryFn: fetchSession,
@@ -45,13 +46,15 @@ export function SessionGate({ children }: { children: ReactNode }) {
   useEffect(
     () =>
       session.onLost(async () => {
-        // The answer to a request of before the last sign-in says nothing of this session.
+        const asked = entries.current;
         const { data } = await client.GET("/api/v1/session").catch(() => ({ data: undefined }));
-        if (data?.scope === null) setEnded(true);
+        // An answer to a request of before the last sign-in says nothing of this session.
+        if (data?.scope === null && asked === entries.current) setEnded(true);
       }),
     [],
   );
   const entered = (now: Session) => {
+    entries.current += 1;
     queries.setQueryData(KEY, now);
     setEnded(false);
     void queries.invalidateQueries({ predicate: ({ queryKey }) => queryKey[0] !== KEY[0] });

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
-from penstock.access.scopes import Scope
+from penstock.access.scopes import Scope, is_token
 from penstock.api.guard.body import CountedBody, check_length, closing, is_small, too_large
 from penstock.api.guard.head import RequestHead
 from penstock.api.guard.headers import with_headers
@@ -95,10 +95,13 @@ class Guard:
         found = await self._known.caller(head)
         if found is DEPLOYED or (found is None and not head.is_of_page):
             _hold_back(self._wrong, head.address, "wrong tokens in a minute")
+        if found is None and head.is_of_page:
+            # A page of an ended session guesses nothing; what has another form may.
+            if not is_token(head.cookie or ""):
+                self._wrong.count(head.address)
+            return await self._known.without_token(head)
         if found is None:
             self._wrong.count(head.address)
-            if head.is_of_page:
-                return await self._known.without_token(head)
             raise AccessError(
                 "this token is wrong, has expired or was revoked; "
                 "`penstock token list` shows those that work"

@@ -19,12 +19,13 @@ _MONTH_S = 30 * 86_400
 
 
 @router.get("", responses=documented(503))
-async def get_session(request: Request, response: Response, known: KnownDep) -> Session:
-    """What the caller may do; a cookie whose token no longer works is deleted."""
+async def get_session(request: Request, known: KnownDep) -> Session:
+    """What the caller may do.
+
+    A cookie that no longer works stays: a late answer would delete that of the next sign-in.
+    """
     head = RequestHead(request.scope)
     signed_in = head.is_of_page and await known.caller(head) is not None
-    if head.is_of_page and not signed_in:
-        _delete(response, head)
     return Session(scope=request.scope.get(CALLER_SCOPE), signed_in=signed_in)
 
 
@@ -48,8 +49,5 @@ async def sign_in(request: Request, response: Response, known: KnownDep) -> Sess
 @router.delete("", status_code=204, responses=documented(503))
 async def sign_out(request: Request, response: Response) -> None:
     """Delete the cookie; its token goes on working elsewhere."""
-    _delete(response, RequestHead(request.scope))
-
-
-def _delete(response: Response, head: RequestHead) -> None:
-    response.delete_cookie(head.cookie_name, httponly=True, samesite="strict")
+    name = RequestHead(request.scope).cookie_name
+    response.delete_cookie(name, httponly=True, samesite="strict")
