@@ -14,6 +14,10 @@ import { SessionGate, useSession } from "./shell/SessionGate";
 import { Shell } from "./shell/Shell";
 import { styleNonce, theme, variables } from "./theme";
 
+const Market = lazy(() => import("./pages/market/Market"));
+const Coverage = lazy(() => import("./pages/coverage/Coverage"));
+const Collections = lazy(() => import("./pages/collections/Collections"));
+const Inventory = lazy(() => import("./pages/inventory/Inventory"));
 const Runs = lazy(() => import("./pages/runs/Runs"));
 const Run = lazy(() => import("./pages/runs/Run"));
 const Settings = lazy(() => import("./pages/settings/Settings"));
@@ -68,6 +72,10 @@ function Pages() {
     <Suspense fallback={<Loading />}>
       <Switch>
         <Route path="/" component={Overview} />
+        <Route path="/market" component={Market} />
+        <Route path="/coverage" component={Coverage} />
+        <Route path="/collections" component={Collections} />
+        <Route path="/inventory" component={Inventory} />
         <Route path="/runs" component={Runs} />
         <Route path="/runs/:id" component={Run} />
         <Route path="/settings" component={Settings} />

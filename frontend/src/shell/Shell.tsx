@@ -10,9 +10,13 @@ import {
   useMantineColorScheme,
 } from "@mantine/core";
 import {
+  IconCards,
+  IconChartCandle,
+  IconGridDots,
   IconHome,
   IconLogout,
   IconMoon,
+  IconRefresh,
   IconRun,
   IconSettings,
   IconSun,
@@ -30,7 +34,11 @@ import classes from "./shell.module.css";
 
 const PAGES = [
   { name: "overview", path: "/", Icon: IconHome },
+  { name: "market", path: "/market", Icon: IconChartCandle },
+  { name: "coverage", path: "/coverage", Icon: IconGridDots },
+  { name: "collections", path: "/collections", Icon: IconRefresh },
   { name: "runs", path: "/runs", Icon: IconRun },
+  { name: "inventory", path: "/inventory", Icon: IconCards },
   { name: "settings", path: "/settings", Icon: IconSettings },
 ] as const;
 

@@ -2,7 +2,7 @@ import { Button, NativeSelect, SimpleGrid, TextInput } from "@mantine/core";
 import { useDebouncedCallback } from "@mantine/hooks";
 import { useEffect, useState } from "react";
 import { useWords } from "../../preferences";
-import { type Filters, useFilters } from "./filters";
+import { STATUSES, useFilters } from "./filters";
 
 const PAUSE_MS = 400;
 
@@ -10,7 +10,6 @@ const PAUSE_MS = 400;
 export function FilterForm() {
   const { runs, state } = useWords();
   const [filters, change] = useFilters();
-  const statuses = ["running", "success", "failed", "cancelled"] as const;
   return (
     <SimpleGrid
       cols={{ base: 2, sm: 3, lg: 6 }}
@@ -24,7 +23,7 @@ export function FilterForm() {
         onChange={({ currentTarget }) => change({ status: currentTarget.value })}
         data={[
           { value: "", label: runs.all },
-          ...statuses.map((value) => ({ value, label: state[value] })),
+          ...STATUSES.map((value) => ({ value, label: state[value] })),
         ]}
       />
       <Typed name="symbol" label={runs.symbol} placeholder="BTC/USDT" />
@@ -97,4 +96,4 @@ function Moment({ name, label }: MomentProps) {
   );
 }
 
-const localOf = (iso: Filters["start_date"]) => iso?.replace(/Z$/, "") ?? "";
+const localOf = (iso: string | undefined) => iso?.replace(/Z$/, "") ?? "";

@@ -1,15 +1,10 @@
 import { expect, it } from "vitest";
-import { filtersOf } from "./filters";
+import { known } from "./filters";
 
-const of = (text: string) => filtersOf(new URLSearchParams(text));
-
-it("takes the filters out of the address", () => {
-  expect(of("status=failed&symbol=BTC%2FUSDT&other=1")).toEqual({
+it("leaves out a status that is none", () => {
+  expect(known({ status: "failed", symbol: "BTC/USDT" })).toEqual({
     status: "failed",
     symbol: "BTC/USDT",
   });
-});
-
-it("leaves out what is empty or unknown", () => {
-  expect(of("status=broken&symbol=%20&job_name=")).toEqual({});
+  expect(known({ status: "broken", job_name: "audit" })).toEqual({ job_name: "audit" });
 });

@@ -9,7 +9,7 @@ from penstock.access.scopes import Scope
 # Open to callers without a token, who learn only yes or no, and what they may do.
 OPEN = frozenset({"/livez", "/readyz", "/api/v1/session"})
 # The pages of the dashboard, by the first part of their path; the others follow the overview.
-PAGES = ("", "runs", "settings")
+PAGES = ("", "market", "coverage", "collections", "runs", "inventory", "settings")
 ASSETS = "assets"
 # They and their files hold nothing of the database.
 _FILES = frozenset({*PAGES, ASSETS})

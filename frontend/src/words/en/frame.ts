@@ -1,0 +1,78 @@
+import { plural } from "../plural";
+
+const count = plural("en");
+
+export const frame = {
+  language: "English",
+  pages: {
+    overview: "Overview",
+    market: "Market",
+    coverage: "Coverage",
+    collections: "Collections",
+    runs: "Runs",
+    inventory: "Inventory",
+    settings: "Settings",
+    missing: "Page not found",
+    missingText: "This address leads nowhere.",
+    toOverview: "Go to the overview",
+  },
+  shell: {
+    menu: "Menu",
+    navigation: "Pages",
+    skip: "Skip to the content",
+    live: "Live",
+    connecting: "Connecting …",
+    lost: "Connection lost, trying again …",
+    lostText: "What you see may be out of date.",
+    signOut: "Sign out",
+    light: "Use light colours",
+    dark: "Use dark colours",
+    firing: (n: number) => `${n} ${count(n, "alert", "alerts")}`,
+  },
+  signIn: {
+    title: "Sign in to Penstock",
+    text: "Paste an access token. It is kept in a cookie that scripts cannot read.",
+    how: "To create one, run on the service's machine:",
+    token: "Access token",
+    submit: "Sign in",
+    ended: "Your session has ended. Sign in again; nothing that you typed is lost.",
+  },
+  problem: {
+    title: "This did not work",
+    unreachable: "The service does not answer. It is tried again when you retry.",
+    unexpected: (status: number) => `The service answered with status ${status}.`,
+    retry: "Try again",
+    reload: "Reload the page",
+    broken: "Something on this page broke. The rest goes on.",
+    forbidden: "Your token does not allow this.",
+  },
+  table: {
+    nothing: "Nothing matches.",
+    previous: "Previous page",
+    next: "Next page",
+    page: (n: number) => `Page ${n}`,
+    choose: (what: string) => `Select ${what}`,
+    chooseAll: "Select all on this page",
+  },
+  copy: { copy: "Copy", copied: "Copied" },
+  state: {
+    pending: "waiting",
+    running: "running",
+    completed: "completed",
+    failed: "failed",
+    cancelled: "cancelled",
+    success: "success",
+    partial: "partly failed",
+  },
+  jobs: {
+    collect_data_all: "Everything without a config",
+    refresh_symbols: "Symbol refresh",
+    audit: "Automatic audit",
+    log_retention: "Deletion of old logs",
+  } as Record<string, string>,
+  waits: {
+    limit: "the provider's request limit",
+    paused: "the provider asked for a pause",
+    no_answer: "the provider does not answer",
+  } as Record<string, string>,
+};

@@ -1,0 +1,79 @@
+import type { frame as english } from "../en/frame";
+import { plural } from "../plural";
+
+const count = plural("it");
+
+export const frame: typeof english = {
+  language: "Italiano",
+  pages: {
+    overview: "Panoramica",
+    market: "Mercato",
+    coverage: "Copertura",
+    collections: "Raccolte",
+    runs: "Esecuzioni",
+    inventory: "Inventario",
+    settings: "Impostazioni",
+    missing: "Pagina non trovata",
+    missingText: "Questo indirizzo non porta da nessuna parte.",
+    toOverview: "Vai alla panoramica",
+  },
+  shell: {
+    menu: "Menu",
+    navigation: "Pagine",
+    skip: "Vai al contenuto",
+    live: "In diretta",
+    connecting: "Connessione …",
+    lost: "Connessione persa, nuovo tentativo …",
+    lostText: "I dati mostrati potrebbero non essere aggiornati.",
+    signOut: "Esci",
+    light: "Usa i colori chiari",
+    dark: "Usa i colori scuri",
+    firing: (n) => `${n} ${count(n, "avviso", "avvisi")}`,
+  },
+  signIn: {
+    title: "Accedi a Penstock",
+    text: "Incolla un token di accesso. Viene conservato in un cookie che gli script non leggono.",
+    how: "Per crearne uno, esegui sulla macchina del servizio:",
+    token: "Token di accesso",
+    submit: "Accedi",
+    ended: "La sessione è terminata. Accedi di nuovo; ciò che hai scritto non va perso.",
+  },
+  problem: {
+    title: "Operazione non riuscita",
+    unreachable: "Il servizio non risponde. Riprova per fare un altro tentativo.",
+    unexpected: (status) => `Il servizio ha risposto con lo stato ${status}.`,
+    retry: "Riprova",
+    reload: "Ricarica la pagina",
+    broken: "Una parte di questa pagina si è interrotta. Il resto continua.",
+    forbidden: "Il tuo token non lo permette.",
+  },
+  table: {
+    nothing: "Nessun risultato.",
+    previous: "Pagina precedente",
+    next: "Pagina successiva",
+    page: (n: number) => `Pagina ${n}`,
+    choose: (what: string) => `Seleziona ${what}`,
+    chooseAll: "Seleziona tutta la pagina",
+  },
+  copy: { copy: "Copia", copied: "Copiato" },
+  state: {
+    pending: "in attesa",
+    running: "in corso",
+    completed: "completata",
+    failed: "fallita",
+    cancelled: "annullata",
+    success: "riuscita",
+    partial: "fallita in parte",
+  },
+  jobs: {
+    collect_data_all: "Tutto ciò che non ha una configurazione",
+    refresh_symbols: "Aggiornamento dei simboli",
+    audit: "Controllo automatico",
+    log_retention: "Eliminazione dei log vecchi",
+  },
+  waits: {
+    limit: "limite di richieste del provider",
+    paused: "il provider ha chiesto una pausa",
+    no_answer: "il provider non risponde",
+  },
+};
