@@ -74,6 +74,26 @@ async def test_a_config_is_added_listed_and_shown(database_url: str) -> None:
         assert await service.get(f"{CONFIGS}/1") == made
 
 
+async def test_configs_are_found_by_a_part_of_their_symbol_or_description(
+    database_url: str, subtests: pytest.Subtests
+) -> None:
+    async with collector(database_url, work=False) as service:
+        await add(service, description="100 % of Solana")
+        await add(service, symbol="BTC/USDT")
+        for part, found in (
+            ("solusd", [1]),
+            ("L/U", [1]),
+            ("usdt", [1, 2]),
+            ("of%20solana", [1]),
+            ("100%20%25", [1]),
+            ("%25", [1]),
+            ("_", []),
+        ):
+            with subtests.test(part):
+                listed = await service.get(f"{CONFIGS}?q={part}")
+                assert [config["id"] for config in listed] == found
+
+
 async def test_a_missing_field_has_a_default(sqlite_database: str) -> None:
     async with collector(sqlite_database, work=False) as service:
         status, made = await service.call("POST", CONFIGS, {"symbol": "btcusdt"})

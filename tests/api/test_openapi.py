@@ -80,6 +80,7 @@ _PATHS = (
     f"{_ADMIN}/reports/by-exchange",
     f"{_ADMIN}/reports/recent-failures",
     f"{_ADMIN}/reports/records-per-day",
+    f"{_ADMIN}/reports/beats",
     f"{_ADMIN}/reports/timeline",
     _TOKENS,
     *_ALERT_READS,
@@ -91,6 +92,7 @@ _ACTIONS = {
     f"{_COLLECTOR}/refresh-symbols": "202",
     "/api/v1/backfill": "202",
     f"{_ONE_TASK}/cancel": "200",
+    f"{_ONE_TASK}/rerun": "202",
 }
 _ACTIONS |= {"/api/v1/verify": "202"}
 _ACTIONS |= {f"{_ACCOUNT}/sync": "202", f"{_SYNC}/approve": "200", f"{_SYNC}/reject": "200"}

@@ -86,6 +86,19 @@ async def test_each_execution_of_a_job_is_one_beat_and_failed_jobs_come_first(
     assert summary["configs"] == summary["enabled_configs"] == 2
 
 
+async def test_the_beats_of_named_jobs_are_those_of_the_summary(service: Collector) -> None:
+    first, second = await _config(service, "BTC/USDT"), await _config(service, "ETH/USDT")
+    await service.ended(await _triggered(service, first))
+    reports = "/api/v1/admin/data-collection/reports/beats"
+    names = [f"collect_data_{config}" for config in (first, second)]
+    found = await service.get(f"{reports}?job_name={names[0]}&job_name={names[1]}")
+    assert found == {
+        "jobs": [{"job_name": names[0], "beats": _beats(await service.get(_SUMMARY), names[0])}]
+    }
+    status, problem = await service.call("GET", reports)
+    assert (status, problem["field"]) == (422, "job_name")
+
+
 async def test_what_is_due_next_comes_first(service: Collector) -> None:
     await _config(service, "BTC/USDT")
     upcoming = (await service.get(_SUMMARY))["upcoming"]

@@ -11,6 +11,7 @@ import pytest
 from penstock.api.live.hub import HubOptions
 from penstock.api.server import ServeOptions
 from tests.api.collector import SILENT, collector
+from tests.api.configs import CONFIG, CONFIGS, add
 from tests.api.websocket_client import SERIES, TASKS, WS, Socket, socket
 from tests.processes import start
 from tests.simulated import MINUTE, NOW
@@ -187,6 +188,23 @@ async def test_a_bad_message_is_answered_and_the_socket_stays_open(
                     assert error["detail"].startswith(f"{name}: ")
                     await client.ws.send_bytes(json.dumps({"subscribe": [SERIES]}).encode())
                     assert (await client.next())["type"] == "market_data"
+
+
+async def test_a_change_of_configs_is_told_once_with_no_more_than_that(database_url: str) -> None:
+    async with collector(database_url, work=False) as service, socket(service) as client:
+        await add(service)
+        await client.subscribe({"channel": "configs"})
+        await client.in_force()
+        for method, path, body in (
+            ("POST", CONFIGS, CONFIG | {"symbol": "BTCUSDT"}),
+            ("PUT", f"{CONFIGS}/1", {"interval_minutes": 30}),
+            ("POST", f"{CONFIGS}/1/disable", None),
+            ("DELETE", f"{CONFIGS}/2", None),
+        ):
+            status, _ = await service.call(method, path, body)
+            assert status < 300
+            message = await client.next()
+            assert (message["type"], message["changed"]) == ("configs", True)
 
 
 async def test_a_channel_without_messages_is_accepted(sqlite_database: str) -> None:

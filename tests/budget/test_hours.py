@@ -22,7 +22,7 @@ import msgspec
 from hypothesis import strategies as st
 
 from penstock.access.vault import new_key
-from penstock.api.live.channels import ClientMessage
+from penstock.api.live.feeds.channels import ClientMessage
 from tests.budget.calls import COLLECTOR, TASKS
 from tests.budget.floods import FLOODS
 from tests.budget.generating import generated

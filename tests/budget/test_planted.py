@@ -15,8 +15,8 @@ from tests.budget.test_provider import answer_sources
 from tests.budget.test_sockets import send_unknown_names, subscribe_without_reading
 
 if TYPE_CHECKING:
-    from penstock.api.live.channels import Channel
     from penstock.api.live.client import Subscriber
+    from penstock.api.live.feeds.channels import Channel
     from tests.budget.provider import Provider
     from tests.budget.spending import Spending
 

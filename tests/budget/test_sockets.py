@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from penstock.api.live.channels import ClientMessage
+from penstock.api.live.feeds.channels import ClientMessage
 from tests.budget.floods import FLOODS
 from tests.budget.generating import generated
 from tests.budget.schemas import as_json, values

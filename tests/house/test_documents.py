@@ -13,7 +13,7 @@ from fastapi import APIRouter
 import penstock.api
 from penstock.access.scopes import Scope
 from penstock.alerts.rules import AlertLimits
-from penstock.api.live.channels import Subscribable
+from penstock.api.live.feeds.channels import Subscribable
 from penstock.cli.index import PANELS
 from penstock.domains.automatic import automatic_of
 from penstock.inventory.pace import Phase

@@ -350,6 +350,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/data-collector/task/{task_id}/rerun": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Rerun task
+         * @description Run an ended task again, with what it was given; 409 while a task holds one of its series.
+         */
+        post: operations["rerun_task"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/data-collector/task/{task_id}/cancel": {
         parameters: {
             query?: never;
@@ -780,6 +800,26 @@ export interface paths {
          * @description The records of each day, compared with the week before.
          */
         get: operations["report_records_per_day"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/data-collection/reports/beats": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Report beats
+         * @description How the newest 30 executions of each job ended.
+         */
+        get: operations["report_beats"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1702,6 +1742,32 @@ export interface components {
             duration_seconds: number | null;
             /** Error */
             error: string | null;
+        };
+        /**
+         * BeatsOfJobs
+         * @description The newest executions of jobs; a job that never ran has none.
+         * @example {
+         *       "jobs": [
+         *         {
+         *           "job_name": "collect_data_1",
+         *           "beats": [
+         *             {
+         *               "started_at": "2026-11-02T08:15:00Z",
+         *               "state": "success",
+         *               "rows": 1,
+         *               "failed": 0,
+         *               "records": 12,
+         *               "duration_seconds": 0.4,
+         *               "error": null
+         *             }
+         *           ]
+         *         }
+         *       ]
+         *     }
+         */
+        BeatsOfJobs: {
+            /** Jobs */
+            jobs: components["schemas"]["JobBeats"][];
         };
         /**
          * BlueprintPage
@@ -2754,6 +2820,30 @@ export interface components {
             items: components["schemas"]["HistoryItem"][];
             /** Next Cursor */
             next_cursor: string | null;
+        };
+        /**
+         * JobBeats
+         * @description The newest executions of a job, the newest last.
+         * @example {
+         *       "job_name": "collect_data_1",
+         *       "beats": [
+         *         {
+         *           "started_at": "2026-11-02T08:15:00Z",
+         *           "state": "success",
+         *           "rows": 1,
+         *           "failed": 0,
+         *           "records": 12,
+         *           "duration_seconds": 0.4,
+         *           "error": null
+         *         }
+         *       ]
+         *     }
+         */
+        JobBeats: {
+            /** Job Name */
+            job_name: string;
+            /** Beats */
+            beats: components["schemas"]["BeatShown"][];
         };
         /**
          * JobShown
@@ -5249,6 +5339,40 @@ export interface operations {
             503: components["responses"]["ServiceUnavailable"];
         };
     };
+    rerun_task: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description the same key with the same request is the same task, not a second one */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Submitted"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
     cancel_task: {
         parameters: {
             query?: never;
@@ -5403,6 +5527,8 @@ export interface operations {
             query?: {
                 enabled?: boolean | null;
                 exchange?: string | null;
+                /** @description a part of the symbol, of the account or of the description */
+                q?: string | null;
                 skip?: number;
                 limit?: number;
             };
@@ -5989,6 +6115,36 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Days"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    report_beats: {
+        parameters: {
+            query: {
+                /** @description a job, such as collect_data_1; repeat it */
+                job_name: string[];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BeatsOfJobs"];
                 };
             };
             401: components["responses"]["Unauthorized"];

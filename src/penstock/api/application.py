@@ -14,12 +14,13 @@ from penstock.api.dashboard import add_pages
 from penstock.api.document import DESCRIPTION, described, document_of
 from penstock.api.guard.hosts import is_loopback
 from penstock.api.guard.known import KnownTokens, Own
-from penstock.api.live.alerts import AlertFeed
-from penstock.api.live.candles import CandleFeed
+from penstock.api.live.feeds.alerts import AlertFeed
+from penstock.api.live.feeds.candles import CandleFeed
+from penstock.api.live.feeds.configs import ConfigFeed
+from penstock.api.live.feeds.syncs import SyncFeed
+from penstock.api.live.feeds.tasks import TaskFeed
 from penstock.api.live.hub import Hub, HubOptions
 from penstock.api.live.overview import Overview
-from penstock.api.live.syncs import SyncFeed
-from penstock.api.live.tasks import TaskFeed
 from penstock.api.metrics.loop_lag import LoopLag
 from penstock.api.metrics.scrape import Metrics
 from penstock.api.routes.decisions import Decisions
@@ -129,6 +130,7 @@ def _feeds(app: App) -> list[AnyFeed]:
         TaskFeed(app.runs),
         SyncFeed(app.of(InventoryParts).syncs),
         AlertFeed(),
+        ConfigFeed(),
     ]
 
 

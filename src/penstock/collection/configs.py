@@ -98,12 +98,13 @@ class Config:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConfigList:
-    """A selection of configs, in order of their ids."""
+    """A selection of configs, in order of their ids; `q` is a part of a symbol or a description."""
 
     limit: int
     skip: int = 0
     enabled: bool | None = None
     exchange: str | None = None
+    q: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

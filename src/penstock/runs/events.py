@@ -58,6 +58,11 @@ class AlertsChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class ConfigsChanged:
+    """Configs were added, changed or deleted."""
+
+
+@dataclass(frozen=True, slots=True)
 class EventsLost:
     """Events may have been missed (a lost connection, a slow subscriber): re-read everything."""
 
@@ -70,6 +75,7 @@ Event = (
     | ProviderPaused
     | PauseLifted
     | AlertsChanged
+    | ConfigsChanged
     | EventsLost
 )
 

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 from starlette.websockets import WebSocketDisconnect
 
-from penstock.api.live.messages import numbered, resync_message
+from penstock.api.live.feeds.messages import numbered, resync_message
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
-    from penstock.api.live.channels import Channel
+    from penstock.api.live.feeds.channels import Channel
 
 _BEHIND = resync_message(
     "this client reads more slowly than messages come; those that waited for it were dropped, "

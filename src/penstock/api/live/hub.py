@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import structlog
 
 from penstock.api.live.client import Subscriber, Traffic
-from penstock.api.live.messages import error_message, resync_message
+from penstock.api.live.feeds.messages import error_message, resync_message
 from penstock.errors import InvalidInputError, PenstockError, StoreUnavailableError
 from penstock.loop import Outage, background
 from penstock.runs.events import EventsLost
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from penstock.api.live.channels import Channel, ClientMessage
-    from penstock.api.live.feed import Feed
+    from penstock.api.live.feeds.channels import Channel, ClientMessage
+    from penstock.api.live.feeds.protocol import Feed
     from penstock.runs.events import Event
     from penstock.store.session.database import Database
 

@@ -93,6 +93,9 @@ class ConfigQuery(Input):
 
     enabled: bool | None = None
     exchange: Name | None = None
+    q: Name | None = Field(
+        None, min_length=1, description="a part of the symbol, of the account or of the description"
+    )
     skip: int = Field(0, ge=0, le=_MOST_SKIPPED)
     limit: int = Field(100, ge=1, le=100)
 

@@ -13,10 +13,12 @@ from penstock.api.schemas.execution_log import (
     SymbolNumbers,
     TimelineBin,
 )
-from penstock.api.schemas.input import Input, Limit
+from penstock.api.schemas.input import Input, Limit, Name
 from penstock.api.schemas.problem import documented
 from penstock.api.schemas.shape import Shape
+from penstock.api.schemas.summary import BEATS, JobBeats
 from penstock.runs import execution_logs as logs
+from penstock.runs.beats import beats
 
 router = APIRouter(prefix="/api/v1/admin/data-collection/reports", tags=["collection admin"])
 
@@ -45,6 +47,20 @@ class TimelineQuery(Input):
 
     hours: int = Field(24, ge=1, le=366 * 24)
     bins: int = Field(96, ge=1, le=500)
+
+
+class BeatsQuery(Input):
+    """Of which jobs."""
+
+    job_name: list[Name] = Field(
+        min_length=1, max_length=100, description="a job, such as collect_data_1; repeat it"
+    )
+
+
+class BeatsOfJobs(Shape):
+    """The newest executions of jobs; a job that never ran has none."""
+
+    jobs: list[JobBeats]
 
 
 class Timeline(Shape):
@@ -97,6 +113,19 @@ async def report_records_per_day(store: StoreDep, query: FromQuery[DaysQuery]) -
     return await store.answer(
         lambda connection: Days(
             days=[Day.of(row) for row in logs.records_per_day(connection, days=query.days)]
+        )
+    )
+
+
+@router.get("/beats", response_model=BeatsOfJobs, responses=documented(422, 503))
+async def report_beats(store: StoreDep, query: FromQuery[BeatsQuery]) -> Response:
+    """How the newest 30 executions of each job ended."""
+    return await store.answer(
+        lambda connection: BeatsOfJobs(
+            jobs=[
+                JobBeats.of(job, found)
+                for job, found in beats(connection, query.job_name, most=BEATS).items()
+            ]
         )
     )
 

@@ -11,7 +11,7 @@ from penstock.api.routes.parts import DomainsDep, ExecutorDep, MarketDep, StoreD
 from penstock.api.schemas.alert import AlertShown
 from penstock.api.schemas.execution_log import Day, Stats
 from penstock.api.schemas.problem import documented
-from penstock.api.schemas.summary import BudgetShown, JobShown, SeriesCount, Summary
+from penstock.api.schemas.summary import BEATS, BudgetShown, JobShown, SeriesCount, Summary
 from penstock.collection.jobs import count_jobs, failed_first, next_jobs
 from penstock.columns import read_clock
 from penstock.inventory.queries.accounts import count_accounts
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 router = APIRouter(prefix="/api/v1/summary", tags=["service"])
 
-_JOBS, _BEATS, _UPCOMING, _ALERTS = 12, 30, 6, 20
+_JOBS, _UPCOMING, _ALERTS = 12, 6, 20
 _HOURS, _DAYS = 24, 14
 
 
@@ -42,7 +42,7 @@ async def get_summary(
     def read(connection: Transaction) -> Summary:
         workers = tasks.ledger.workers(connection)
         jobs = failed_first(connection, domains.asleep, limit=_JOBS)
-        beats_of = beats(connection, [job.name for job in jobs], most=_BEATS)
+        beats_of = beats(connection, [job.name for job in jobs], most=BEATS)
         enabled, disabled, _ = count_configs(connection)
         alerts = lists.list_alerts(
             connection, lists.AlertList(limit=_ALERTS, state=AlertState.FIRING)

@@ -34,6 +34,7 @@ from penstock.market.runs.submission import COLLECTING, SCHEDULED_COLLECTION, sy
 from penstock.runs.queries import RunList, RunQueries, RunRow
 from penstock.runs.run import RunState
 from penstock.store.write.runs.digest import digest_of
+from penstock.store.write.runs.rerun import rerun_of
 
 if TYPE_CHECKING:
     from penstock.runs.run import Submission
@@ -153,6 +154,15 @@ async def _run(store: StoreReader, runs: RunQueries, task_id: uuid.UUID) -> RunR
     return await store.one(
         lambda connection: runs.one(connection, str(task_id)), f"there is no task {task_id}"
     )
+
+
+@router.post("/task/{task_id}/rerun", status_code=202, responses=documented(404, 409, 422, 503))
+async def rerun_task(
+    tasks: TasksDep, store: StoreDep, task_id: uuid.UUID, idempotency_key: IdempotencyKey = None
+) -> Submitted:
+    """Run an ended task again, with what it was given; 409 while a task holds one of its series."""
+    submission = await store.read(lambda connection: rerun_of(connection, task_id))
+    return await tasks.submit(submission, f"Task {task_id} submitted again", idempotency_key)
 
 
 class TaskCancelled(Shape):

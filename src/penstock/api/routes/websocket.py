@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, WebSocket
 
-from penstock.api.live.channels import parse
 from penstock.api.live.evict import evictor
-from penstock.api.live.messages import error_message
+from penstock.api.live.feeds.channels import parse
+from penstock.api.live.feeds.messages import error_message
 from penstock.api.routes.parts import HubDep
 from penstock.errors import InvalidInputError
 from penstock.loop import background

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from penstock.collection.jobs import Job
     from penstock.runs.beats import Beat
 
+# How many executions of a job are shown.
+BEATS = 30
+
 BeatState = Literal["running", "success", "partial", "failed", "cancelled"]
 
 
@@ -40,6 +43,18 @@ def _state(beat: Beat) -> BeatState:
     if beat.failed:
         return "failed" if beat.failed == beat.rows else "partial"
     return "cancelled" if beat.cancelled else "success"
+
+
+class JobBeats(Shape):
+    """The newest executions of a job, the newest last."""
+
+    job_name: str
+    beats: list[BeatShown]
+
+    @classmethod
+    def of(cls, job_name: str, beats: list[Beat]) -> Self:
+        """The shape of a job's beats."""
+        return cls(job_name=job_name, beats=[BeatShown.of(beat) for beat in beats])
 
 
 class JobShown(Shape):

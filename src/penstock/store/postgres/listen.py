@@ -1,8 +1,8 @@
 """What PostgreSQL tells all processes: the messages of its channel, as events.
 
 `run 17`, `queue` and `cancel 17` come from a trigger on the run table, `stored candle 3 4 5` (ids
-of series) from the merge, `lifted binance` and `alerts` from those who write them; all arrive after
-the commit.
+of series) from the merge, `lifted binance`, `alerts` and `configs` from those who write them; all
+arrive after the commit.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from penstock.loop import Outage
 from penstock.runs.events import (
     AlertsChanged,
     CancelAsked,
+    ConfigsChanged,
     EventsLost,
     PauseLifted,
     ProviderPaused,
@@ -58,6 +59,8 @@ def read_message(message: str) -> Iterator[Event]:
             yield PauseLifted(" ".join(words))
         case ["alerts"]:
             yield AlertsChanged()
+        case ["configs"]:
+            yield ConfigsChanged()
         case ["stored", table, *numbers] if all(map(_is_id, numbers)):
             yield from (RowsStored(table, int(number)) for number in numbers)
         case _:

@@ -7,7 +7,7 @@ import math
 import threading
 from typing import TYPE_CHECKING, Any, Protocol
 
-from sqlalchemy import event
+from sqlalchemy import event, text
 from sqlalchemy.exc import (
     DatabaseError,
     DataError,
@@ -77,6 +77,13 @@ def announce(connection: Connection, *events: Event) -> None:
     """Publish to this process after the commit; PostgreSQL tells all processes itself."""
     if connection.dialect.name == "sqlite":
         connection.info.setdefault("announced", []).extend(events)
+
+
+def broadcast(connection: Connection, event: Event, message: str) -> None:
+    """Publish to all processes after the commit, where no trigger does; `message` says it there."""
+    announce(connection, event)
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_notify('penstock', :message)"), {"message": message})
 
 
 def only_writer(connection: Connection, table: Table) -> None:

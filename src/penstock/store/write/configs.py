@@ -8,17 +8,18 @@ import uuid
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, func, insert, or_, select, update
 
 from penstock.collection.configs import COLLECTED, Applied, Config, ConfigSpec, difference
 from penstock.collection.tables import collection_config
 from penstock.columns import DatabaseNow, read_clock
 from penstock.errors import ConflictError, InvalidInputError, NotFoundError
+from penstock.runs.events import ConfigsChanged
 from penstock.runs.run import RunState
 from penstock.runs.schedule import Schedule
 from penstock.runs.tables import run as runs
 from penstock.runs.tables import schedule
-from penstock.store.session.backend import only_writer
+from penstock.store.session.backend import broadcast, only_writer
 from penstock.store.write.runs.claims import promote_all
 from penstock.store.write.runs.end import end_job
 from penstock.store.write.schedules import put_schedule
@@ -26,7 +27,7 @@ from penstock.store.write.schedules import put_schedule
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from sqlalchemy import Connection, Row, Select
+    from sqlalchemy import ColumnElement, Connection, Row, Select
 
     from penstock.collection.configs import ConfigList
     from penstock.collection.domain import ConfigRules
@@ -88,6 +89,7 @@ class SqlConfigs:
 
         def write(connection: Connection) -> T:
             only_writer(connection, collection_config)
+            broadcast(connection, ConfigsChanged(), "configs")
             return change(connection)
 
         written = await self._database.write(write)
@@ -196,7 +198,16 @@ def configs(connection: Connection, query: ConfigList) -> list[Config]:
         wanted = wanted.where(collection_config.c.enabled == query.enabled)
     if query.exchange is not None:
         wanted = wanted.where(collection_config.c.exchange == query.exchange)
+    if query.q is not None:
+        wanted = wanted.where(_says(query.q))
     return [_config(row) for row in connection.execute(wanted)]
+
+
+def _says(part: str) -> ColumnElement[bool]:
+    """Whether a symbol, with or without its slash, or a description has a part, in any case."""
+    symbol, description = collection_config.c.symbol, collection_config.c.description
+    texts = symbol, func.replace(symbol, "/", ""), description
+    return or_(*(text.icontains(part, autoescape=True) for text in texts))
 
 
 def config_named(

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select, text, update
+from sqlalchemy import select, update
 
 from penstock.columns import read_clock
 from penstock.errors import InvalidInputError, NotFoundError
 from penstock.http.governor import LONGEST_PAUSE_S
 from penstock.http.tables import provider_budget as budgets
 from penstock.runs.events import PauseLifted
-from penstock.store.session.backend import announce
+from penstock.store.session.backend import broadcast
 from penstock.store.write.runs.start import make_due
 
 if TYPE_CHECKING:
@@ -61,10 +61,7 @@ class SqlPauses:
             pause = _meant(pauses(connection), given)
             of_provider = budgets.c.provider == pause.provider
             connection.execute(update(budgets).where(of_provider).values(paused_until=0))
-            announce(connection, PauseLifted(pause.provider))
-            if connection.dialect.name == "postgresql":
-                told = {"told": f"lifted {pause.provider}"}
-                connection.execute(text("SELECT pg_notify('penstock', :told)"), told)
+            broadcast(connection, PauseLifted(pause.provider), f"lifted {pause.provider}")
             return pause, make_due(connection, self.dispatch, pause.until)
 
         return await self.database.write(lift)

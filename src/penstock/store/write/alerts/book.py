@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, delete, func, or_, select, text, update
+from sqlalchemy import and_, delete, func, or_, select, update
 
 from penstock.alerts.book import AlertMessage, AlertState, advance, message_body
 from penstock.alerts.tables import alert, alert_look, alert_message
@@ -16,7 +16,7 @@ from penstock.alerts.tables import alert_target as targets
 from penstock.columns import DatabaseNow, read_clock
 from penstock.errors import PenstockError
 from penstock.runs.events import AlertsChanged
-from penstock.store.session.backend import announce
+from penstock.store.session.backend import broadcast
 from penstock.store.statements.upsert import insert_or_ignore, upsert
 from penstock.store.write.alerts.lists import alert_of
 from penstock.store.write.alerts.targets import opened
@@ -205,9 +205,7 @@ def _advance(
     if any(
         _changed(before.get((step.alert.rule, step.alert.subject)), step.alert) for step in steps
     ):
-        announce(connection, AlertsChanged())
-        if connection.dialect.name == "postgresql":
-            connection.execute(text("SELECT pg_notify('penstock', 'alerts')"))
+        broadcast(connection, AlertsChanged(), "alerts")
     return [step.alert for step in steps if step.send]
 
 

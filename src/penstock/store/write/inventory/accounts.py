@@ -21,8 +21,9 @@ from penstock.inventory.tables import (
     product_history,
     snapshot,
 )
+from penstock.runs.events import ConfigsChanged
 from penstock.runs.tables import schedule
-from penstock.store.session.backend import attempt, only_writer
+from penstock.store.session.backend import attempt, broadcast, only_writer
 from penstock.store.write.runs.claims import busy
 
 if TYPE_CHECKING:
@@ -147,6 +148,7 @@ def _configs(name: object) -> Select[Any]:
 
 
 def _rename(connection: Connection, config: Row[Any], name: str) -> None:
+    broadcast(connection, ConfigsChanged(), "configs")
     connection.execute(
         update(collection_config)
         .where(collection_config.c.id == config.id)

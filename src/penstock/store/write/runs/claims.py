@@ -6,7 +6,7 @@ import json
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, func, null, select, text, update
+from sqlalchemy import delete, func, select, text, update
 
 from penstock.runs.dispatch import StartToken
 from penstock.runs.events import QueueChanged, RunChanged
@@ -122,9 +122,7 @@ def promote(connection: Connection, dispatch: Dispatch) -> bool:
     row = connection.execute(best).one_or_none()
     if row is None or not claim_all(connection, [(name, row.id) for name in row.resources]):
         return False
-    connection.execute(
-        update(runs).where(runs.c.id == row.id).values(waiting=False, resources=null())
-    )
+    connection.execute(update(runs).where(runs.c.id == row.id).values(waiting=False))
     dispatch.put(connection, [next_start(row)])
     announce(connection, RunChanged(row.id), QueueChanged())
     return True

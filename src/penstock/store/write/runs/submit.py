@@ -99,9 +99,7 @@ def queue(connection: Connection, dispatch: Dispatch, submission: Submission) ->
     if waits:
         if not submission.wait:
             raise held(connection, dispatch, wanted, first)
-        connection.execute(
-            update(runs).where(runs.c.id == row.id).values(waiting=True, resources=wanted)
-        )
+        connection.execute(update(runs).where(runs.c.id == row.id).values(waiting=True))
     announce(connection, RunChanged(row.id), QueueChanged())
     token = StartToken(run_id=row.id, start=1, priority=submission.priority)
     return Queued(task_id=uuid.UUID(row.task_id), token=token, waits=waits)
@@ -137,6 +135,7 @@ def _columns(submission: Submission) -> dict[str, Any]:
         "fence": 0,
         "params": submission.params,
         "job_name": submission.job_name,
+        "resources": sorted(set(submission.resources)),
         "priority": int(submission.priority),
         "idempotency_key": submission.idempotency_key,
         "digest": digest_of(submission),

@@ -73,7 +73,11 @@ class AlertChannel(Channel, frozen=True, tag="alert"):
     """Alerts that fire, change, or are resolved."""
 
 
-Subscribable = MarketDataChannel | TasksChannel | InventoryChannel | AlertChannel
+class ConfigsChannel(Channel, frozen=True, tag="configs"):
+    """That configs were added, changed or deleted."""
+
+
+Subscribable = MarketDataChannel | TasksChannel | InventoryChannel | AlertChannel | ConfigsChannel
 
 
 class ClientMessage(msgspec.Struct, forbid_unknown_fields=True):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from penstock.api.live.channels import InventoryChannel
-from penstock.api.live.feed import RunFeed
-from penstock.api.live.messages import message
+from penstock.api.live.feeds.channels import InventoryChannel
+from penstock.api.live.feeds.messages import message
+from penstock.api.live.feeds.protocol import RunFeed
 from penstock.api.schemas.inventory.sync import Sync
 from penstock.errors import InvalidInputError
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from penstock.api.live.feed import News
+    from penstock.api.live.feeds.protocol import News
     from penstock.inventory.queries.syncs import SyncQueries, SyncRun
 
 _MOST_ACCOUNTS = 200

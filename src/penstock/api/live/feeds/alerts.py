@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from penstock.alerts.book import AlertState
-from penstock.api.live.channels import AlertChannel
-from penstock.api.live.messages import message
+from penstock.api.live.feeds.channels import AlertChannel
+from penstock.api.live.feeds.messages import message
 from penstock.api.schemas.alert import AlertShown
 from penstock.runs.events import AlertsChanged
 from penstock.store.write.alerts.lists import AlertList, list_alerts
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from penstock.alerts.book import Alert
-    from penstock.api.live.feed import News
+    from penstock.api.live.feeds.protocol import News
     from penstock.runs.events import Event
 
 _MOST_ALERTS = 1_000

@@ -5,9 +5,9 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING
 
-from penstock.api.live.channels import TasksChannel
-from penstock.api.live.feed import RunFeed
-from penstock.api.live.messages import message
+from penstock.api.live.feeds.channels import TasksChannel
+from penstock.api.live.feeds.messages import message
+from penstock.api.live.feeds.protocol import RunFeed
 from penstock.api.schemas.task import Task
 from penstock.errors import InvalidInputError
 from penstock.runs.queries import RunList
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from penstock.api.live.feed import News
+    from penstock.api.live.feeds.protocol import News
     from penstock.runs.queries import RunQueries, RunRow
 
 _MOST_TASKS = 200

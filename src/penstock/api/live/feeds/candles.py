@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from penstock.api.live.channels import MarketDataChannel
-from penstock.api.live.messages import message, resync_message
+from penstock.api.live.feeds.channels import MarketDataChannel
+from penstock.api.live.feeds.messages import message, resync_message
 from penstock.api.schemas.market.candle import CandleShown
 from penstock.errors import InvalidInputError
 from penstock.market.instrument import Directory
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from penstock.api.live.feed import News
+    from penstock.api.live.feeds.protocol import News
     from penstock.market.queries.candles import StoredCandle
     from penstock.runs.events import Event
 

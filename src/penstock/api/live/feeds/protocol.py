@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Generic, Protocol, TypeAlias, TypeVar
 
-from penstock.api.live.channels import Channel
+from penstock.api.live.feeds.channels import Channel
 from penstock.runs.events import RunChanged
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""What clients can follow: one feed for each kind of channel."""
