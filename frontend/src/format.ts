@@ -11,16 +11,19 @@ const UNITS = [
 export class Format {
   readonly locale: string;
   readonly timeZone: string;
+  /** The zone of the reader, whatever zone is shown. */
+  readonly hereZone = Intl.DateTimeFormat().resolvedOptions().timeZone;
   private readonly numbers: Intl.NumberFormat;
   private readonly relative: Intl.RelativeTimeFormat;
   private readonly moments: Intl.DateTimeFormat;
+  private readonly days: Intl.DateTimeFormat;
   private readonly hours: Intl.DateTimeFormat;
   private readonly seconds: Intl.DateTimeFormat;
 
   constructor(language: Language, zone: Zone) {
     // English dates are written in as many ways as there are countries; this one is read by all.
     this.locale = language === "en" ? "en-GB" : "it-IT";
-    this.timeZone = zone === "utc" ? "UTC" : Intl.DateTimeFormat().resolvedOptions().timeZone;
+    this.timeZone = zone === "utc" ? "UTC" : this.hereZone;
     const hourCycle = "h23";
     const { locale, timeZone } = this;
     this.numbers = new Intl.NumberFormat(locale, { maximumFractionDigits: 2 });
@@ -28,6 +31,15 @@ export class Format {
     this.moments = new Intl.DateTimeFormat(locale, {
       dateStyle: "medium",
       timeStyle: "medium",
+      timeZone,
+      hourCycle,
+    });
+    this.days = new Intl.DateTimeFormat(locale, {
+      weekday: "short",
+      day: "numeric",
+      month: "short",
+      hour: "2-digit",
+      minute: "2-digit",
       timeZone,
       hourCycle,
     });
@@ -46,6 +58,11 @@ export class Format {
   /** Date and time of day. */
   moment(iso: string): string {
     return this.moments.format(new Date(iso));
+  }
+
+  /** Weekday, date and time of day, without the year. */
+  dayAndTime(iso: string): string {
+    return this.days.format(new Date(iso));
   }
 
   /** The time of day with seconds. */

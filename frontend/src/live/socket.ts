@@ -9,7 +9,8 @@ export type Channel =
   | { channel: "market_data"; exchange: string; symbol: string; timeframe: string }
   | { channel: "tasks"; task_id?: string }
   | { channel: "inventory"; account_id?: number }
-  | { channel: "alert" };
+  | { channel: "alert" }
+  | { channel: "configs" };
 
 export type News =
   | ({ type: "task" } & Task)
@@ -23,6 +24,7 @@ export type News =
       candle: Candle;
       closed: boolean;
     }
+  | { type: "configs" }
   | { type: "resync"; reason: string }
   | { type: "error"; code: string; field?: string; detail: string };
 
@@ -181,7 +183,8 @@ export function isOf(news: News, channel: Channel): boolean {
         channel.channel === "inventory" && [undefined, news.account_id].includes(channel.account_id)
       );
     case "alert":
-      return channel.channel === "alert";
+    case "configs":
+      return channel.channel === news.type;
     case "market_data":
       return (
         channel.channel === "market_data" &&

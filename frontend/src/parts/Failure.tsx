@@ -13,7 +13,8 @@ export function useProblemText(): (error: Error) => string {
       if (!(error instanceof Problem)) return problem.broken;
       if (error.status === 0) return problem.unreachable;
       if (error.status === 403) return problem.forbidden;
-      return error.message || problem.unexpected(error.status);
+      if (error.message === "") return problem.unexpected(error.status);
+      return problem.saying(error.code, error.message);
     },
     [problem],
   );
@@ -33,6 +34,17 @@ export function useTellFailure(): (error: Error) => void {
       });
     },
     [problem, textOf],
+  );
+}
+
+/** An error in a line, such as above the button that led to it; nothing without one. */
+export function ErrorLine({ error }: { error: Error | null }) {
+  const textOf = useProblemText();
+  if (error === null) return null;
+  return (
+    <Text size="sm" c="red" role="alert">
+      {textOf(error)}
+    </Text>
   );
 }
 

@@ -1,4 +1,5 @@
 import { Problem } from "../api/problem";
+import { useWords } from "../preferences";
 
 /** Where the errors of a form belong: beside the field that the service names, or above all. */
 export type FieldErrors = {
@@ -9,10 +10,22 @@ export type FieldErrors = {
 };
 
 /** The places of a failed request's error in a form that has these fields. */
-export function fieldErrors(error: Error | null, fields: readonly string[]): FieldErrors {
-  const field = error instanceof Problem ? fieldOf(error.field, fields) : undefined;
+export function useFieldErrors(error: Error | null, fields: readonly string[]): FieldErrors {
+  const { problem } = useWords();
+  return fieldErrors(error, fields, problem.saying);
+}
+
+type Saying = (code: string, detail: string) => string;
+
+export function fieldErrors(
+  error: Error | null,
+  fields: readonly string[],
+  saying: Saying,
+): FieldErrors {
+  if (!(error instanceof Problem)) return { of: () => undefined, rest: error };
+  const field = fieldOf(error.field, fields);
   return {
-    of: (asked) => (asked === field ? error?.message : undefined),
+    of: (asked) => (asked === field ? saying(error.code, withoutField(error.message)) : undefined),
     rest: field === undefined ? error : null,
   };
 }
@@ -21,3 +34,6 @@ export function fieldErrors(error: Error | null, fields: readonly string[]): Fie
 function fieldOf(named: string | undefined, fields: readonly string[]): string | undefined {
   return fields.find((field) => named === field || named?.match(/^\w+/)?.[0] === field);
 }
+
+/** A message without the field that it begins with, for a place that names the field. */
+export const withoutField = (message: string) => message.replace(/^[\w.[\]]+: /, "");

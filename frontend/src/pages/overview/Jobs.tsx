@@ -1,4 +1,5 @@
-import { Group, Stack, Text } from "@mantine/core";
+import { Anchor, Group, Stack, Text } from "@mantine/core";
+import { Link } from "wouter";
 import { Beats } from "../../parts/Beats";
 import { Section } from "../../parts/Section";
 import { useWords } from "../../preferences";
@@ -8,18 +9,23 @@ import classes from "./overview.module.css";
 
 /** How the latest runs of each job went; those that failed last come first. */
 export function Jobs({ summary }: { summary: Summary }) {
-  const { overview } = useWords();
+  const { overview, pages } = useWords();
   const nameOf = useJobName();
   const { jobs, jobs_total } = summary;
   return (
     <Section
       title={overview.jobs}
       aside={
-        jobs_total > jobs.length && (
-          <Text size="sm" c="dimmed">
-            {overview.firstJobs(jobs.length, jobs_total)}
-          </Text>
-        )
+        <Group gap="sm" wrap="nowrap">
+          {jobs_total > jobs.length && (
+            <Text size="sm" c="dimmed">
+              {overview.firstJobs(jobs.length, jobs_total)}
+            </Text>
+          )}
+          <Anchor component={Link} href="/collections" size="sm">
+            {pages.collections}
+          </Anchor>
+        </Group>
       }
     >
       <Stack gap="xs">

@@ -1,10 +1,7 @@
 import { Button, NativeSelect, SimpleGrid, TextInput } from "@mantine/core";
-import { useDebouncedCallback } from "@mantine/hooks";
-import { useEffect, useState } from "react";
+import { Search } from "../../parts/Search";
 import { useWords } from "../../preferences";
 import { STATUSES, useFilters } from "./filters";
-
-const PAUSE_MS = 400;
 
 /** The filters of the list; they stand in the address, so that a list can be sent to others. */
 export function FilterForm() {
@@ -54,27 +51,10 @@ export function FilterForm() {
 
 type TypedProps = { name: "symbol" | "job_name" | "job_type"; label: string; placeholder: string };
 
-/** A filter that is typed: the list follows when the reader pauses. */
-function Typed({ name, label, placeholder }: TypedProps) {
+function Typed({ name, ...looks }: TypedProps) {
   const [filters, change] = useFilters();
-  const kept = filters[name] ?? "";
-  const [text, setText] = useState(kept);
-  useEffect(() => setText(kept), [kept]);
-  const changeSoon = useDebouncedCallback(
-    (value: string) => change({ [name]: value.trim() }),
-    PAUSE_MS,
-  );
   return (
-    <TextInput
-      label={label}
-      placeholder={placeholder}
-      value={text}
-      maxLength={50}
-      onChange={({ currentTarget }) => {
-        setText(currentTarget.value);
-        changeSoon(currentTarget.value);
-      }}
-    />
+    <Search {...looks} value={filters[name] ?? ""} onChange={(text) => change({ [name]: text })} />
   );
 }
 

@@ -9,6 +9,7 @@ import { Answer } from "../../parts/Answer";
 import { StatusBadge } from "../../parts/StatusBadge";
 import { When } from "../../parts/When";
 import { useFormat, useWords } from "../../preferences";
+import { Again } from "./Again";
 import { LOG } from "./refreshed";
 import classes from "./runs.module.css";
 
@@ -85,6 +86,7 @@ function Detail({ id }: { id: number }) {
               <Anchor component={Link} href={`/runs/${row.task_id}`}>
                 {overview.showRun}
               </Anchor>
+              {row.finished_at !== null && <Again taskId={row.task_id} />}
             </Group>
           )}
         </Stack>

@@ -10,6 +10,7 @@ import { Section } from "../../parts/Section";
 import { StatusBadge } from "../../parts/StatusBadge";
 import { useCancelling, useWaiting } from "../../parts/TaskRow";
 import { useFormat, useWords } from "../../preferences";
+import { Again } from "./Again";
 import classes from "./runs.module.css";
 
 type Line = { at: string; text: string };
@@ -68,7 +69,7 @@ function Found({ task, lines }: { task: Task; lines: Line[] }) {
         <Title order={1}>{task.message}</Title>
         <Group>
           <StatusBadge status={task.status} />
-          {active && <Cancel task={task} />}
+          {active ? <Cancel task={task} /> : <Again taskId={task.task_id} />}
         </Group>
       </Group>
       {active && <Progress value={task.progress} aria-label={task.message} animated />}

@@ -1,1 +1,65 @@
-export const collections = {};
+const names = (symbols: string[]) =>
+  symbols.length > 3 ? `${symbols.length} configs` : symbols.join(", ");
+
+const everyMinutes = (n: number) => (n === 1 ? "every minute" : `every ${n} minutes`);
+
+export const collections = {
+  add: "Add a config",
+  none: "No config yet. Add a symbol or an account, and when to collect it.",
+  configs: "Configs",
+  filters: "Filters",
+  search: "Search",
+  state: "State",
+  all: "all",
+  enabled: "Enabled",
+  disabled: "Disabled",
+  what: "Symbol or account",
+  timeframes: "Timeframes",
+  when: "When",
+  next: "Next run",
+  latest: "Latest runs",
+  every: everyMinutes,
+  defaultOn: (seconds: number | null) =>
+    `Besides these, the default schedule collects the most traded symbols ${everyMinutes(
+      Math.round((seconds ?? 0) / 60),
+    )}. Next:`,
+  defaultOff: "The default schedule collects nothing now.",
+  chosen: (n: number) => `${n} selected`,
+  actions: { enable: "Enable", disable: "Disable", trigger: "Run now", delete: "Delete" },
+  done: {
+    enable: (symbols: string[]) => `Enabled ${names(symbols)}.`,
+    disable: (symbols: string[]) => `Disabled ${names(symbols)}.`,
+    trigger: (symbols: string[]) => `Started ${names(symbols)}.`,
+    delete: (symbols: string[]) => `Deleted ${names(symbols)}. What was collected stays.`,
+  },
+  failedFor: (n: number, first: string) =>
+    n === 1 ? `This did not work for ${first}` : `This did not work for ${first} and ${n - 1} more`,
+  undo: "Undo",
+  showRun: "Show the run",
+  switch: (symbol: string) => `Runs of ${symbol} enabled`,
+  edit: "Edit",
+  editing: (symbol: string) => `Edit ${symbol}`,
+  close: "Close",
+  cancel: "Cancel",
+  save: "Save",
+  addNow: "Add",
+  saved: (symbol: string) => `Saved ${symbol}`,
+  kind: "What to collect",
+  candles: "Candles",
+  inventory: "Inventory",
+  symbol: "Symbol",
+  account: "Account",
+  choose: "Choose an account",
+  noAccount: "There is no account yet; add one on the Inventory page.",
+  interval: "At intervals",
+  cron: "At times (cron)",
+  minutes: "Every … minutes",
+  expression: "Cron expression",
+  expressionText: "minute hour day month weekday, such as 30 2 * * 1-5",
+  timezone: "Time zone",
+  timezoneText: "of the expression",
+  description: "Description (optional)",
+  runNow: "Run it now too",
+  nextRuns: (zone: string) => `Next runs (${zone})`,
+  warnings: "Allowed, but perhaps not intended",
+};

@@ -44,6 +44,8 @@ export const frame = {
     retry: "Try again",
     reload: "Reload the page",
     broken: "Something on this page broke. The rest goes on.",
+    /** What the service says, which it says in English. */
+    saying: (_code: string, detail: string) => detail,
     forbidden: "Your token does not allow this.",
   },
   table: {

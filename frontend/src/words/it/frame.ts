@@ -3,6 +3,24 @@ import { plural } from "../plural";
 
 const count = plural("it");
 
+/** What an error is about; its detail comes from the service, in English. */
+const CODES: Record<string, string> = {
+  invalid_input: "Valore non valido",
+  conflict: "Non possibile ora",
+  not_found: "Non trovato",
+  too_large: "Troppo grande",
+  too_many_requests: "Troppe richieste, riprova tra poco",
+  database_unavailable: "Il database non risponde",
+  unavailable: "Non disponibile ora",
+  source_unavailable: "Il fornitore non risponde",
+  source_rate_limited: "Il fornitore chiede di aspettare",
+  source_refused: "Il fornitore rifiuta la richiesta",
+  source_misfit: "Risposta inattesa del fornitore",
+  alert_undelivered: "Avviso non consegnato",
+  secret_key: "Chiave segreta",
+  internal_error: "Errore del servizio",
+};
+
 export const frame: typeof english = {
   language: "Italiano",
   pages: {
@@ -45,6 +63,7 @@ export const frame: typeof english = {
     retry: "Riprova",
     reload: "Ricarica la pagina",
     broken: "Una parte di questa pagina si è interrotta. Il resto continua.",
+    saying: (code, detail) => (code in CODES ? `${CODES[code]}: ${detail}` : detail),
     forbidden: "Il tuo token non lo permette.",
   },
   table: {
