@@ -17,7 +17,7 @@ const water: MantineColorsTuple = [
 export const theme = createTheme({
   primaryColor: "water",
   colors: { water },
-  primaryShade: { light: 7, dark: 6 },
+  primaryShade: 7,
   autoContrast: true,
   defaultRadius: "md",
   cursorType: "pointer",

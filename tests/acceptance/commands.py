@@ -197,8 +197,9 @@ class Service:
     session: aiohttp.ClientSession
 
     async def call(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 - JSON
-        """The answer of a call of the data collector."""
-        async with self.session.request(method, _COLLECTOR + path, json=body) as answer:
+        """The answer of a call; `path` is below the data collector's prefix, or whole."""
+        whole = path if path.startswith("/api") else _COLLECTOR + path
+        async with self.session.request(method, whole, json=body) as answer:
             assert answer.ok, await answer.text()
             return await answer.json()
 

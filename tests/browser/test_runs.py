@@ -51,6 +51,37 @@ async def test_a_failed_run_is_found_by_the_filters_in_the_address(
         await expect(page.locator("[data-run]")).to_have_attribute("data-run", "completed")
 
 
+async def test_a_failed_run_is_run_again_from_its_page(
+    viewer: Viewer, penstock: Penstock, exchange: str
+) -> None:
+    page = viewer.page
+    async with penstock.with_settings(run_attempts="1").serving() as service:
+        await put_faults(exchange, _NO_ANSWER)
+        task_id = await service.start("ETHUSDT", "1m")
+        await service.ended(task_id)
+        await viewer.open(f"{service.url}/runs/{task_id}")
+        await expect(page.locator("[data-run]")).to_have_attribute("data-run", "failed")
+        await put_faults(exchange)
+        await page.get_by_role("button", name="Run again").click()
+        await expect(page.locator("[data-run]")).to_have_attribute("data-run", "completed")
+        assert not page.url.endswith(task_id)
+
+
+async def test_the_reports_count_what_the_log_has(viewer: Viewer, penstock: Penstock) -> None:
+    page = viewer.page
+    async with penstock.serving() as service:
+        await service.ended(await service.start("BTCUSDT ETHUSDT", "1m"))
+        await viewer.open(f"{service.url}/runs")
+        await page.get_by_text("Reports").click()
+        top = page.get_by_role("region", name="Symbols with the most records")
+        await expect(top.get_by_role("row")).to_have_text(
+            [re.compile("Records"), re.compile("BTC/USDT100"), re.compile("ETH/USDT100")]
+        )
+        await page.get_by_label("Time span").select_option("24 hours")
+        assert page.url.endswith("/runs?view=reports&days=1")
+        await expect(page.get_by_role("region", name="Statistics")).to_contain_text("Executions3")
+
+
 async def test_a_part_of_the_timeline_shows_its_executions(
     viewer: Viewer, penstock: Penstock
 ) -> None:

@@ -4,6 +4,7 @@ import { IconAlertTriangle } from "@tabler/icons-react";
 import { useCallback } from "react";
 import { Problem } from "../api/problem";
 import { useWords } from "../preferences";
+import { type FieldErrors, fieldErrors } from "./fields";
 
 /** What an error says, in a sentence. */
 export function useProblemText(): (error: Error) => string {
@@ -18,6 +19,12 @@ export function useProblemText(): (error: Error) => string {
     },
     [problem],
   );
+}
+
+/** The places of a failed request's error in a form that has these fields. */
+export function useFieldErrors(error: Error | null, fields: readonly string[]): FieldErrors {
+  const { problem } = useWords();
+  return fieldErrors(error, fields, problem.saying);
 }
 
 /** Tell that a change failed. */

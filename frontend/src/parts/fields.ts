@@ -1,5 +1,4 @@
 import { Problem } from "../api/problem";
-import { useWords } from "../preferences";
 
 /** Where the errors of a form belong: beside the field that the service names, or above all. */
 export type FieldErrors = {
@@ -9,14 +8,9 @@ export type FieldErrors = {
   rest: Error | null;
 };
 
-/** The places of a failed request's error in a form that has these fields. */
-export function useFieldErrors(error: Error | null, fields: readonly string[]): FieldErrors {
-  const { problem } = useWords();
-  return fieldErrors(error, fields, problem.saying);
-}
-
 type Saying = (code: string, detail: string) => string;
 
+/** The places of a failed request's error in a form that has these fields. */
 export function fieldErrors(
   error: Error | null,
   fields: readonly string[],

@@ -71,8 +71,8 @@ def cron_timing(cron: str, timezone: str | None) -> Timing:
     _zone(timezone or "UTC")
     if reason := _cron_fault(cron):
         raise InvalidInputError(
-            f"cron: {cron[:40]!r} is no cron expression ({reason}); write minute hour day month"
-            " weekday, such as 30 2 * * 1-5",
+            f"cron: {cron[:40]!r} is not a valid cron expression ({reason}); "
+            "write minute hour day month weekday, such as 30 2 * * 1-5",
             field="cron",
         )
     try:
