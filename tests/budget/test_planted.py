@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from penstock.api.live import channels, hub
+from penstock.api.live import hub
+from penstock.api.live.feeds import channels
 from penstock.api.live.hub import Hub
 from penstock.http import client
 from tests.budget.spending import OverBudgetError

@@ -1,4 +1,4 @@
-import { ActionIcon, Anchor, Box, Group, Progress, Switch, Text, Tooltip } from "@mantine/core";
+import { ActionIcon, Anchor, Box, Group, Progress, Switch, Text } from "@mantine/core";
 import { IconPencil, IconPlayerPlay, IconTrash } from "@tabler/icons-react";
 import { useMemo } from "react";
 import { Link } from "wouter";
@@ -134,34 +134,31 @@ function Actions({ config, onEdit }: { config: Config; onEdit: (config: Config) 
         disabled={acting.isPending}
         onChange={() => act(enabled ? "disable" : "enable")}
       />
-      <Tooltip label={collections.actions.trigger}>
-        <ActionIcon
-          variant="subtle"
-          aria-label={`${collections.actions.trigger}: ${symbol}`}
-          onClick={() => act("trigger")}
-        >
-          <IconPlayerPlay size={16} />
-        </ActionIcon>
-      </Tooltip>
-      <Tooltip label={collections.edit}>
-        <ActionIcon
-          variant="subtle"
-          aria-label={`${collections.edit}: ${symbol}`}
-          onClick={() => onEdit(config)}
-        >
-          <IconPencil size={16} />
-        </ActionIcon>
-      </Tooltip>
-      <Tooltip label={collections.actions.delete}>
-        <ActionIcon
-          variant="subtle"
-          color="red"
-          aria-label={`${collections.actions.delete}: ${symbol}`}
-          onClick={() => act("delete")}
-        >
-          <IconTrash size={16} />
-        </ActionIcon>
-      </Tooltip>
+      <ActionIcon
+        title={collections.actions.trigger}
+        variant="subtle"
+        aria-label={`${collections.actions.trigger}: ${symbol}`}
+        onClick={() => act("trigger")}
+      >
+        <IconPlayerPlay size={16} />
+      </ActionIcon>
+      <ActionIcon
+        title={collections.edit}
+        variant="subtle"
+        aria-label={`${collections.edit}: ${symbol}`}
+        onClick={() => onEdit(config)}
+      >
+        <IconPencil size={16} />
+      </ActionIcon>
+      <ActionIcon
+        title={collections.actions.delete}
+        variant="subtle"
+        color="red"
+        aria-label={`${collections.actions.delete}: ${symbol}`}
+        onClick={() => act("delete")}
+      >
+        <IconTrash size={16} />
+      </ActionIcon>
     </Group>
   );
 }
