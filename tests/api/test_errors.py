@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import aiohttp
 import psycopg
 import pytest
 
 from tests.api.service import served
-
-if TYPE_CHECKING:
-    from tests.postgres_server import PostgresServer
+from tests.postgres_server import away
 
 _CANDLES = "/api/v1/candles"
 _GOOD = {"symbol": "BTC/USDT", "timeframe": "1m"}
@@ -145,32 +143,25 @@ async def test_requests_under_each_name_of_this_machine_are_accepted(
 
 
 async def test_while_the_database_is_unavailable_requests_get_503(
-    postgres_server: PostgresServer, postgres_database: str
+    postgres_database: str,
 ) -> None:
-    name = postgres_database.rpartition("/")[2]
-    with (
-        psycopg.connect(postgres_server.url, autocommit=True) as admin,
-        served(postgres_database, timeout_s=2) as url,
-    ):
+    with served(postgres_database, timeout_s=2) as url:
         async with aiohttp.ClientSession(url) as client:
             assert await _readiness(client) == 200
-            admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
-            admin.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,)
-            )
-            for path, query in (
-                ("/readyz", {}),
-                (_CANDLES, _GOOD),
-                ("/api/v1/series", {}),
-                ("/api/v1/data-collector/latest-prices", {}),
-            ):
-                async with client.get(path, params=query) as answer:
-                    assert (answer.status, answer.content_type) == (503, "application/problem+json")
-                    assert int(answer.headers["Retry-After"]) >= 1
-                    assert (await answer.json())["code"] == "database_unavailable"
-            async with client.get("/livez") as answer:
-                assert answer.status == 200
-            admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+            with away(postgres_database):
+                for path, query in (
+                    ("/readyz", {}),
+                    (_CANDLES, _GOOD),
+                    ("/api/v1/series", {}),
+                    ("/api/v1/data-collector/latest-prices", {}),
+                ):
+                    async with client.get(path, params=query) as answer:
+                        assert answer.status == 503
+                        assert answer.content_type == "application/problem+json"
+                        assert int(answer.headers["Retry-After"]) >= 1
+                        assert (await answer.json())["code"] == "database_unavailable"
+                async with client.get("/livez") as answer:
+                    assert answer.status == 200
             assert await _readiness(client) == 200
             async with client.get(_CANDLES, params=_GOOD) as answer:
                 assert len((await answer.json())["candles"]) == 25

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import itertools
 import re
 import time
@@ -11,7 +10,6 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
-import psycopg
 import pytest
 
 from penstock.access.scopes import Scope, new_token
@@ -24,13 +22,13 @@ from penstock.errors import InvalidInputError
 from penstock.settings import load_settings
 from tests.api.collector import PATIENCE_S, collector
 from tests.api.guarded import ADMIN, REFRESH, TASKS, TOKENS, WS, bearer, made_token, status_of
+from tests.postgres_server import away
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable
+    from collections.abc import Iterable
 
     from penstock.settings import Settings
     from tests.api.collector import Collector
-    from tests.postgres_server import PostgresServer
 
 
 @pytest.fixture(autouse=True)
@@ -240,26 +238,14 @@ async def test_callers_without_a_token_learn_only_whether_the_service_is_ready(
         assert await status_of(service, "/metrics", headers=bearer(ADMIN)) == 200
 
 
-@contextlib.asynccontextmanager
-async def _away(server: PostgresServer, database: str) -> AsyncIterator[None]:
-    name = database.rpartition("/")[2]
-    with psycopg.connect(server.url, autocommit=True) as admin:
-        admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
-        admin.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,)
-        )
-        yield
-        admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
-
-
 async def test_while_the_database_is_unavailable_known_tokens_can_only_read(
-    postgres_server: PostgresServer, postgres_database: str, monkeypatch: pytest.MonkeyPatch
+    postgres_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(known, "_STALE_S", 0.0)
     async with collector(
         postgres_database, work=False, admin_token=ADMIN, database_timeout_s=2
     ) as service:
-        async with _away(postgres_server, postgres_database):
+        with away(postgres_database):
             async with service.session.get("/readyz") as answer:
                 assert (answer.status, (await answer.json())["detail"]) == (
                     503,

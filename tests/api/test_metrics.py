@@ -7,7 +7,6 @@ import uuid
 from functools import partial
 from typing import TYPE_CHECKING
 
-import psycopg
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import insert, select, text
 
@@ -17,11 +16,10 @@ from tests.api.collector import SILENT, Collector, collector
 from tests.api.steps import steps_on_the_loop
 from tests.budget.spending import MOST_STEPS
 from tests.house.sources import ROOT
+from tests.postgres_server import away
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
-
-    from tests.postgres_server import PostgresServer
 
 
 GAP_REASONS = (
@@ -228,19 +226,13 @@ async def test_requests_for_gaps_are_counted_by_provider(
 
 
 async def test_without_the_database_the_last_known_values_are_served(
-    postgres_server: PostgresServer, postgres_database: str
+    postgres_database: str,
 ) -> None:
-    name = postgres_database.rpartition("/")[2]
     async with collector(postgres_database, work=False, database_timeout_s=2) as service:
         assert (await _values(service))["penstock_database_up"] == 1
-        with psycopg.connect(postgres_server.url, autocommit=True) as admin:
-            admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
-            admin.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,)
-            )
+        with away(postgres_database):
             values = await _values(service)
             assert (values["penstock_database_up"], values["penstock_websocket_clients"]) == (0, 0)
-            admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
         assert (await _values(service))["penstock_database_up"] == 1
 
 

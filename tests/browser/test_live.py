@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 from typing import TYPE_CHECKING
 
@@ -10,8 +11,11 @@ from playwright.async_api import expect
 
 from tests.acceptance.commands import put_faults, url_in
 from tests.api.collector import SILENT
+from tests.postgres_server import away
 
 if TYPE_CHECKING:
+    from playwright.async_api import Route
+
     from tests.acceptance.commands import Penstock
     from tests.browser.chromium import Viewer
 
@@ -47,3 +51,35 @@ async def test_a_page_that_is_loaded_in_the_middle_of_a_run_shows_it(
         for _ in range(2):
             await viewer.open(service.url)
             await expect(viewer.page.locator(f'[data-task="{task_id}"]')).to_be_visible()
+
+
+async def test_a_database_that_is_away_is_told_in_words_and_what_was_shown_comes_back(
+    viewer: Viewer, penstock: Penstock, postgres_database: str
+) -> None:
+    page = viewer.page
+    settings = {"database_url": postgres_database, "database_timeout_s": "2"}
+    async with penstock.with_settings(**settings).serving() as service:
+        await service.ended(await service.start("BTCUSDT", "1m"))
+        await viewer.open(service.url)
+        with away(postgres_database):
+            await page.get_by_role("link", name="Collections").first.click()
+            await expect(page.get_by_role("alert")).to_contain_text("the database")
+        await page.get_by_role("button", name="Try again").click()
+        await expect(page.get_by_text("No config yet.")).to_be_visible()
+
+
+async def test_a_slow_answer_is_told_in_words(viewer: Viewer, penstock: Penstock) -> None:
+    page = viewer.page
+    held = asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        await held.wait()
+        await route.continue_()
+
+    async with penstock.serving() as service:
+        await viewer.open(service.url)
+        await page.route("**/data-collection/configs?*", hold)
+        await page.get_by_role("link", name="Collections").first.click()
+        await expect(page.get_by_text("This takes longer than usual")).to_be_visible()
+        held.set()
+        await expect(page.get_by_text("No config yet.")).to_be_visible()

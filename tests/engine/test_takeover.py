@@ -22,11 +22,11 @@ from penstock.script import collect_into
 from tests.engine.collecting import CANDLES, collecting, given_of, hang, order, until_hanging
 from tests.engine.engines import PATIENCE_S, Engine, background, engine
 from tests.engine.processes import actors
+from tests.postgres_server import away
 from tests.simulated import settings_for, simulated
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from tests.conftest import Say
@@ -163,7 +163,7 @@ async def test_a_run_continues_after_cut_connections_and_after_a_server_crash(
         worker = await workers.start("work", **c.given)
         task_id = await c.submit(symbols)
         await c.engine.until(lambda: progressed(c.engine, task_id))
-        async with away(postgres_database):
+        with away(postgres_database):
             # The next pages cannot be written, and the fetch notices with the page after them.
             hearing = asyncio.create_task(workers.heard(worker, "stopped", task=str(task_id)))
             while not (await asyncio.wait([hearing], timeout=0.1))[0]:
@@ -206,21 +206,6 @@ def crash(url: str) -> None:
         os.kill(connection.info.backend_pid, signal.SIGKILL)
         with contextlib.suppress(psycopg.Error):
             other.execute("SELECT pg_sleep(30)")
-
-
-@contextlib.asynccontextmanager
-async def away(url: str) -> AsyncIterator[None]:
-    """Cut all connections and refuse new ones during the block."""
-    server, _, name = url.rpartition("/")
-    with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
-        connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
-        connection.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name]
-        )
-        try:
-            yield
-        finally:
-            connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
 
 
 async def reachable(e: Engine) -> None:

@@ -1,6 +1,6 @@
 import { Alert, Text } from "@mantine/core";
 import { IconInfoCircle } from "@tabler/icons-react";
-import { When } from "../../parts/When";
+import { Due } from "../../parts/Due";
 import { useWords } from "../../preferences";
 import { useDefaultSchedule } from "./list";
 
@@ -11,10 +11,10 @@ export function DefaultSchedule() {
   if (schedule == null) return null;
   const { asleep, next_run_at, interval_seconds } = schedule;
   return (
-    <Alert variant="light" color="gray" icon={<IconInfoCircle aria-hidden />} p="xs">
+    <Alert role="note" variant="light" color="gray" icon={<IconInfoCircle aria-hidden />} p="xs">
       <Text size="sm">
         {asleep === null ? collections.defaultOn(interval_seconds) : collections.defaultOff}{" "}
-        {next_run_at !== null && <When at={next_run_at} />}
+        {next_run_at !== null && <Due at={next_run_at} />}
       </Text>
       {asleep !== null && (
         <Text size="xs" c="dimmed" lang="en">

@@ -45,7 +45,7 @@ export function NextRuns({ preview }: { preview: UseQueryResult<Preview> }) {
         </List>
       </div>
       {data.warnings.length > 0 && (
-        <Alert color="yellow" title={collections.warnings} p="xs">
+        <Alert role="note" color="yellow" title={collections.warnings} p="xs">
           {data.warnings.map((warning) => (
             <Text key={warning} size="sm" lang="en">
               {withoutField(warning)}

@@ -5,8 +5,7 @@ import { Link } from "wouter";
 import { useTasks } from "../../live/lists";
 import { type Beat, Beats } from "../../parts/Beats";
 import type { DataColumn } from "../../parts/DataTable";
-import { useNow } from "../../parts/now";
-import { When } from "../../parts/When";
+import { Due } from "../../parts/Due";
 import { useWords } from "../../preferences";
 import { type Action, useAction } from "./actions";
 import type { Config } from "./list";
@@ -104,8 +103,6 @@ function Timing({ config }: { config: Config }) {
 
 /** When it runs next, or how far its run is. */
 function Next({ config }: { config: Config }) {
-  const { overview } = useWords();
-  const now = useNow();
   const run = useTasks().data?.find(
     ({ job_name, completed_at }) => job_name === config.job_id && completed_at === null,
   );
@@ -117,8 +114,7 @@ function Next({ config }: { config: Config }) {
       </Anchor>
     );
   }
-  if (config.next_run_at === null) return "–";
-  return Date.parse(config.next_run_at) > now ? <When at={config.next_run_at} /> : overview.now;
+  return config.next_run_at === null ? "–" : <Due at={config.next_run_at} />;
 }
 
 function Actions({ config, onEdit }: { config: Config; onEdit: (config: Config) => void }) {

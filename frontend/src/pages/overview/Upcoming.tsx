@@ -1,7 +1,6 @@
 import { Group, Stack, Text } from "@mantine/core";
-import { useNow } from "../../parts/now";
+import { Due } from "../../parts/Due";
 import { Section } from "../../parts/Section";
-import { When } from "../../parts/When";
 import { useWords } from "../../preferences";
 import { useJobName } from "./jobName";
 import type { Summary } from "./Overview";
@@ -28,10 +27,4 @@ export function Upcoming({ summary }: { summary: Summary }) {
       </Stack>
     </Section>
   );
-}
-
-/** When it is due; a worker may take a while to look. */
-function Due({ at }: { at: string }) {
-  const { overview } = useWords();
-  return Date.parse(at) > useNow() ? <When at={at} /> : overview.now;
 }

@@ -41,6 +41,7 @@ export const frame = {
     title: "This did not work",
     unreachable: "The service does not answer. It is tried again when you retry.",
     unexpected: (status: number) => `The service answered with status ${status}.`,
+    slow: "This takes longer than usual; the answer is shown as soon as it is there.",
     retry: "Try again",
     reload: "Reload the page",
     broken: "Something on this page broke. The rest goes on.",

@@ -60,6 +60,7 @@ export const frame: typeof english = {
     title: "Operazione non riuscita",
     unreachable: "Il servizio non risponde. Riprova per fare un altro tentativo.",
     unexpected: (status) => `Il servizio ha risposto con lo stato ${status}.`,
+    slow: "Ci vuole più del solito; la risposta appare appena arriva.",
     retry: "Riprova",
     reload: "Ricarica la pagina",
     broken: "Una parte di questa pagina si è interrotta. Il resto continua.",
