@@ -145,6 +145,36 @@ async def test_csv_has_the_same_values_as_json(client: aiohttp.ClientSession) ->
     assert rows == shown
 
 
+async def test_series_are_found_by_a_part_of_their_symbol_with_price_and_completeness(
+    client: aiohttp.ClientSession,
+) -> None:
+    whole = await _get(client, "series/recent")
+    assert whole["next_cursor"] is None
+    for series in whole["items"]:
+        candles = await _get(
+            client, "candles", symbol=series["symbol"], timeframe=series["timeframe"], limit=30
+        )
+        closes = [candle["close"] for candle in candles["candles"]]
+        last = candles["candles"][-1]
+        assert (series["closes"], series["price"]) == (closes, last["close"])
+        assert (series["newest"], series["closed"]) == (last["open_time"], last["closed"])
+    covered = (await _get(client, "coverage"))["items"]
+    assert [one["complete"] for one in whole["items"]] == [one["complete"] for one in covered]
+    for part in ("btc", "BTC/U", "tcusd"):
+        found = (await _get(client, "series/recent", q=part))["items"]
+        assert {series["symbol"] for series in found} == {"BTC/USDT"}
+    hours = (await _get(client, "series/recent", timeframe="1h"))["items"]
+    assert {series["timeframe"] for series in hours} == {"1h"}
+    assert (await _get(client, "series/recent", q="%"))["items"] == []
+    paged: list[Any] = []
+    cursor = 0
+    while cursor is not None:
+        page = await _get(client, "series/recent", limit=3, cursor=cursor)
+        paged += page["items"]
+        cursor = page["next_cursor"]
+    assert paged == whole["items"]
+
+
 async def test_series_show_what_is_stored_and_are_paged(
     client: aiohttp.ClientSession,
 ) -> None:

@@ -60,6 +60,8 @@ _PATHS = (
     "/metrics",
     "/api/v1/candles",
     "/api/v1/series",
+    "/api/v1/series/recent",
+    "/api/v1/restatements",
     "/api/v1/coverage",
     "/api/v1/gaps",
     "/api/v1/symbols",
@@ -160,7 +162,7 @@ def test_every_operation_has_a_unique_name(document: dict[str, Any], field: str)
 
 def test_the_document_is_no_longer_than_its_routes_need(document: dict[str, Any]) -> None:
     """With every error inlined in every route it had 398 kB."""
-    assert len(json.dumps(document)) < 200_000
+    assert len(json.dumps(document)) < 2_700 * len([*_operations(document)])
 
 
 def test_every_schema_has_an_example(document: dict[str, Any]) -> None:

@@ -23,6 +23,7 @@ MODULES: Mapping[str, Sequence[str]] = {
     "/api/v1/series": ("market.candles",),
     "/api/v1/coverage": ("market.coverage",),
     "/api/v1/gaps": ("market.coverage",),
+    "/api/v1/restatements": ("market.restatements",),
     "/api/v1/backfill": ("market.backfill",),
     "/api/v1/verify": ("market.verify",),
     "/api/v1/symbols": ("market.symbols",),

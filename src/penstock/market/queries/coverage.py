@@ -10,6 +10,7 @@ from sqlalchemy import case, func, literal, select
 
 from penstock.columns import Timestamp, among, in_ms
 from penstock.market.collect.coverage import HELD, SpanState
+from penstock.market.queries.gaps import SeriesFilter
 from penstock.market.queries.instruments import exchange_now
 from penstock.market.queries.series import newest_from, of_series, per_series
 from penstock.market.queries.spans import SPAN_COLUMNS, span_of
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection, Select
 
     from penstock.market.collect.coverage import Span
-    from penstock.market.queries.gaps import SeriesFilter
 
 # A gap for one of these reasons does not count as missing.
 NOT_EXPECTED = frozenset(
@@ -100,6 +100,20 @@ def count_series(connection: Connection) -> CountedSeries:
     incomplete = select(func.count(coverage.c.series_id.distinct())).where(missing)
     total = select(func.count(), incomplete.scalar_subquery()).select_from(series)
     return CountedSeries(*connection.execute(total).one())
+
+
+def completeness(
+    connection: Connection, of: Sequence[tuple[int, str, str]]
+) -> dict[int, float | None]:
+    """How much of each series is held, in percent; each by its id, exchange and timeframe."""
+    now = {exchange: exchange_now(connection, exchange) for exchange in {one[1] for one in of}}
+    whole = SeriesFilter()
+    totals = _totals(connection, [series_id for series_id, *_ in of], whole)
+    found: dict[int, float | None] = {}
+    for series_id, exchange, timeframe in of:
+        running = Timeframe(timeframe).floor(now[exchange])
+        *_, found[series_id] = _complete(totals[series_id], running, whole)
+    return found
 
 
 def all_series_coverage(

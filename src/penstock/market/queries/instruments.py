@@ -100,6 +100,12 @@ def has_name(connection: Connection, names: Collection[str]) -> ColumnElement[bo
     return or_(*(name.in_(asked) for name in _folded_names(connection)))
 
 
+def says(connection: Connection, part: str) -> ColumnElement[bool]:
+    """Whether one of an instrument's names has this part, in any ASCII case."""
+    names = _folded_names(connection)
+    return or_(*(name.contains(folded(part), autoescape=True) for name in names))
+
+
 def _folded_names(connection: Connection) -> list[ColumnElement[str]]:
     """Both names of an instrument, as `folded` gives them."""
     # SQLite folds ASCII letters only, and so does this collation of PostgreSQL.

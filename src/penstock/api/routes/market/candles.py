@@ -13,13 +13,14 @@ from penstock.api.routes.parts import FromQuery, StoreDep
 from penstock.api.schemas.answer import answer
 from penstock.api.schemas.input import Cursor, Input, Limit, Name, Time
 from penstock.api.schemas.market.candle import COLUMNS, CandleShown
-from penstock.api.schemas.market.series import Price, SeriesShown
+from penstock.api.schemas.market.series import Price, RecentShown, SeriesShown
 from penstock.api.schemas.problem import documented
 from penstock.api.schemas.shape import Page, Shape
 from penstock.market.instrument import parse_timeframes
 from penstock.market.queries import candles as candle_queries
 from penstock.market.queries import series as series_queries
 from penstock.market.queries.candles import CandleQuery
+from penstock.market.queries.recent import SeriesSearch, recent_series
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -153,6 +154,36 @@ async def list_series(store: StoreDep, query: FromQuery[SeriesQuery]) -> Respons
             ),
             query.limit,
             SeriesShown.of,
+        )
+    )
+
+
+class SearchQuery(Input):
+    """Which series, a page at a time."""
+
+    q: Name | None = Field(None, min_length=1, description="a part of a symbol, such as BTC")
+    exchange: Name | None = None
+    timeframe: str | None = Field(None, max_length=3, description="1m, 5m, 1h, 1d …")
+    limit: Limit = 50
+    cursor: Cursor = 0
+
+
+class RecentPage(Page):
+    """A page of series with their newest prices."""
+
+    items: list[RecentShown]
+    next_cursor: int | None
+
+
+@router.get("/series/recent", response_model=RecentPage, responses=documented(422, 503))
+async def list_recent_series(store: StoreDep, query: FromQuery[SearchQuery]) -> Response:
+    """Series with their newest price, the closes before it, and how complete they are."""
+    wanted = SeriesSearch(part=query.q, exchange=query.exchange, timeframe=query.timeframe)
+    return await store.answer(
+        lambda connection: RecentPage.of(
+            recent_series(connection, wanted, after_id=query.cursor, limit=query.limit),
+            query.limit,
+            RecentShown.of,
         )
     )
 

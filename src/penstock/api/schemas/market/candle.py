@@ -5,7 +5,7 @@ from __future__ import annotations
 from operator import attrgetter
 from typing import TYPE_CHECKING, Self
 
-from penstock.api.schemas.shape import Moment, Shape
+from penstock.api.schemas.shape import Moment, RowShape, Shape
 from penstock.moment import iso
 
 if TYPE_CHECKING:
@@ -39,6 +39,22 @@ class CandleShown(Shape):
         fields["open_time"] = iso(row.open_time)
         fields["close_time"] = iso(row.close_time)
         return cls.made(fields)
+
+
+class RestatedCandle(RowShape):
+    """What a closed candle said until `restated_at`, when other values replaced it."""
+
+    exchange: str
+    symbol: str
+    timeframe: str
+    open_time: Moment
+    open: str
+    high: str
+    low: str
+    close: str
+    volume: str | None
+    reason: str
+    restated_at: Moment
 
 
 COLUMNS = tuple(CandleShown.model_fields)

@@ -30,6 +30,25 @@ class SeriesShown(RowShape):
     gaps: int
 
 
+class RecentShown(RowShape):
+    """A series with the close of its newest candle, which may still be open.
+
+    `newest` is when that candle opened, `closes` are up to 30 and end with it. `complete` is the
+    share of the expected candles that is stored, in percent.
+    """
+
+    id: int
+    exchange: str
+    symbol: str
+    native_symbol: str
+    timeframe: str
+    price: str | None
+    newest: Moment | None
+    closed: bool | None
+    closes: list[str]
+    complete: float | None = Field(description="null while nothing is expected")
+
+
 class Price(Shape):
     """The newest price of a symbol: the close of its newest candle, which may still be open."""
 
