@@ -17,6 +17,8 @@ export class Format {
   private readonly relative: Intl.RelativeTimeFormat;
   private readonly moments: Intl.DateTimeFormat;
   private readonly days: Intl.DateTimeFormat;
+  private readonly dates: Intl.DateTimeFormat;
+  private readonly years: Intl.DateTimeFormat;
   private readonly hours: Intl.DateTimeFormat;
   private readonly seconds: Intl.DateTimeFormat;
 
@@ -43,6 +45,8 @@ export class Format {
       timeZone,
       hourCycle,
     });
+    this.dates = new Intl.DateTimeFormat(locale, { day: "numeric", month: "short", timeZone });
+    this.years = new Intl.DateTimeFormat(locale, { year: "numeric", timeZone });
     this.seconds = new Intl.DateTimeFormat(locale, { timeStyle: "medium", timeZone, hourCycle });
     this.hours = new Intl.DateTimeFormat(locale, { timeStyle: "short", timeZone, hourCycle });
   }
@@ -63,6 +67,11 @@ export class Format {
   /** Weekday, date and time of day, without the year. */
   dayAndTime(iso: string): string {
     return this.days.format(new Date(iso));
+  }
+
+  /** The day and the month, or the year. */
+  date(iso: string, yearOnly = false): string {
+    return (yearOnly ? this.years : this.dates).format(new Date(iso));
   }
 
   /** The time of day with seconds. */

@@ -109,10 +109,10 @@ async def test_recheck_reads_stored_candles_again_and_keeps_their_old_values(
             "777.00000000",
             task["task_id"].replace("-", ""),
         )
-        [item] = (await service.get("/api/v1/restatements?symbol=btcusdt&timeframe=1h"))["items"]
-        assert (item["symbol"], item["open_time"], item["volume"]) == ("BTC/USDT", iso(at), old)
-        for beside in ("symbol=ETHUSDT", "timeframe=1m", f"start={iso(at + HOUR)}"):
-            assert (await service.get(f"/api/v1/restatements?{beside}"))["items"] == []
+        [told] = (await service.get("/api/v1/restatements?symbol=btcusdt&timeframe=1h"))["items"]
+        assert (told["symbol"], told["open_time"], told["volume"]) == ("BTC/USDT", iso(at), old)
+        for other in ("symbol=ETHUSDT", "timeframe=1m", f"start={iso(at + HOUR)}"):
+            assert (await service.get(f"/api/v1/restatements?{other}"))["items"] == []
 
 
 async def test_recheck_reads_stored_candles_again_from_its_start_up_to_now(

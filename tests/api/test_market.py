@@ -167,7 +167,7 @@ async def test_series_are_found_by_a_part_of_their_symbol_with_price_and_complet
     assert {series["timeframe"] for series in hours} == {"1h"}
     assert (await _get(client, "series/recent", q="%"))["items"] == []
     paged: list[Any] = []
-    cursor = 0
+    cursor: int | None = 0
     while cursor is not None:
         page = await _get(client, "series/recent", limit=3, cursor=cursor)
         paged += page["items"]

@@ -22,6 +22,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 _A_RUN = "/runs/{task_id}"
 PAGES = (
     "/",
+    "/market",
     "/collections",
     "/collections?form=new",
     "/runs",

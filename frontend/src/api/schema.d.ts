@@ -106,6 +106,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/series/recent": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List recent series
+         * @description Series with their newest price, the closes before it, and how complete they are.
+         */
+        get: operations["list_recent_series"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/data-collector/latest-prices": {
         parameters: {
             query?: never;
@@ -158,6 +178,26 @@ export interface paths {
          * @description Every gap, by series and time.
          */
         get: operations["list_gaps"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/restatements": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get restatements
+         * @description Values of closed candles that the exchange has replaced, the last replaced first.
+         */
+        get: operations["get_restatements"];
         put?: never;
         post?: never;
         delete?: never;
@@ -3326,6 +3366,120 @@ export interface components {
             last_tick: string | null;
         };
         /**
+         * RecentPage
+         * @description A page of series with their newest prices.
+         */
+        RecentPage: {
+            /** Items */
+            items: components["schemas"]["RecentShown"][];
+            /** Next Cursor */
+            next_cursor: number | null;
+        };
+        /**
+         * RecentShown
+         * @description A series with the close of its newest candle, which may still be open.
+         *
+         *     `newest` is when that candle opened, `closes` are up to 30 and end with it. `complete` is the
+         *     share of the expected candles that is stored, in percent.
+         * @example {
+         *       "id": 1,
+         *       "exchange": "binance",
+         *       "symbol": "BTC/USDT",
+         *       "native_symbol": "BTCUSDT",
+         *       "timeframe": "1h",
+         *       "price": "68250.01000000",
+         *       "newest": "2026-11-02T08:00:00Z",
+         *       "closed": false,
+         *       "closes": [
+         *         "68100.00000000",
+         *         "68250.01000000"
+         *       ],
+         *       "complete": 100
+         *     }
+         */
+        RecentShown: {
+            /** Id */
+            id: number;
+            /** Exchange */
+            exchange: string;
+            /** Symbol */
+            symbol: string;
+            /** Native Symbol */
+            native_symbol: string;
+            /** Timeframe */
+            timeframe: string;
+            /** Price */
+            price: string | null;
+            /** Newest */
+            newest: string | null;
+            /** Closed */
+            closed: boolean | null;
+            /** Closes */
+            closes: string[];
+            /**
+             * Complete
+             * @description null while nothing is expected
+             */
+            complete: number | null;
+        };
+        /**
+         * RestatedCandle
+         * @description What a closed candle said until `restated_at`, when other values replaced it.
+         * @example {
+         *       "exchange": "binance",
+         *       "symbol": "BTC/USDT",
+         *       "timeframe": "1h",
+         *       "open_time": "2026-11-02T07:00:00Z",
+         *       "open": "68000.00000000",
+         *       "high": "68300.00000000",
+         *       "low": "67900.00000000",
+         *       "close": "68100.00000000",
+         *       "volume": "12.50000000",
+         *       "reason": "changed",
+         *       "restated_at": "2026-11-02T08:02:11Z"
+         *     }
+         */
+        RestatedCandle: {
+            /** Exchange */
+            exchange: string;
+            /** Symbol */
+            symbol: string;
+            /** Timeframe */
+            timeframe: string;
+            /**
+             * Open Time
+             * Format: date-time
+             */
+            open_time: string;
+            /** Open */
+            open: string;
+            /** High */
+            high: string;
+            /** Low */
+            low: string;
+            /** Close */
+            close: string;
+            /** Volume */
+            volume: string | null;
+            /** Reason */
+            reason: string;
+            /**
+             * Restated At
+             * Format: date-time
+             */
+            restated_at: string;
+        };
+        /**
+         * RestatementPage
+         * @description A page of restatements.
+         */
+        RestatementPage: {
+            /** Items */
+            items: components["schemas"]["RestatedCandle"][];
+            /** Next Cursor */
+            next_cursor: number | null;
+        };
+        /**
          * RuleHealth
          * @description A rule in numbers; `value` is null while there is too little to judge.
          *
@@ -4920,6 +5074,42 @@ export interface operations {
             503: components["responses"]["ServiceUnavailable"];
         };
     };
+    list_recent_series: {
+        parameters: {
+            query?: {
+                /** @description a part of a symbol, such as BTC */
+                q?: string | null;
+                exchange?: string | null;
+                /** @description 1m, 5m, 1h, 1d … */
+                timeframe?: string | null;
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecentPage"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
     get_latest_prices: {
         parameters: {
             query?: never;
@@ -5017,6 +5207,46 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["GapPage"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    get_restatements: {
+        parameters: {
+            query?: {
+                exchange?: string | null;
+                /** @description BTC/USDT or BTCUSDT */
+                symbol?: string | null;
+                /** @description 1m, 5m, 1h, 1d … */
+                timeframe?: string | null;
+                /** @description only what ends after this time */
+                start?: string | null;
+                /** @description only what begins before this time */
+                end?: string | null;
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: number | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestatementPage"];
                 };
             };
             401: components["responses"]["Unauthorized"];
