@@ -68,6 +68,8 @@ _PATHS = (
     "/api/v1/schedules",
     "/api/v1/pauses",
     "/api/v1/summary",
+    "/api/v1/admin/about",
+    "/api/v1/admin/about/tables",
     _SESSION,
     f"{_COLLECTOR}/latest-prices",
     f"{_COLLECTOR}/status",

@@ -30,6 +30,7 @@ from penstock.api.routes.upload import Uploads
 from penstock.api.schemas import problem
 from penstock.domains.inventory import InventoryParts
 from penstock.domains.market import MarketParts
+from penstock.store.sizes import SqlSizes
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -103,6 +104,7 @@ def create_api(
         overview,
         Decisions(options.decision_s),
         Metrics(app, lag, hub),
+        SqlSizes(app.database),
         StoreReader(app.database),
         Tasks(ledger, overview),
         Uploads(),

@@ -31,6 +31,7 @@ MODULES: Mapping[str, Sequence[str]] = {
     "/api/v1/pauses": ("pauses",),
     "/api/v1/data-collector": ("tasks", "market.candles"),
     "/api/v1/admin/data-collection": ("configs", "execution_logs", "reports", "alerts"),
+    "/api/v1/admin/about": ("service",),
     "/api/v1/admin/alerts": ("alerts",),
     "/api/v1/admin/tokens": ("access.tokens",),
     "/api/v1/inventory/accounts": ("inventory.accounts", "inventory.syncs"),

@@ -29,6 +29,7 @@ from penstock.runs.queries import RunQueries
 from penstock.runs.run import Submission
 from penstock.runs.scheduler import Scheduler
 from penstock.settings import Settings
+from penstock.store.sizes import SqlSizes
 from penstock.store.write.alerts.health import HealthQueries
 from penstock.store.write.pauses import SqlPauses
 from penstock.store.write.runs.ledger import SqlRunLedger
@@ -158,6 +159,7 @@ StoreDep = Annotated[StoreReader, part(StoreReader)]
 RunsDep = Annotated[RunQueries, part(RunQueries)]
 SchedulerDep = Annotated[Scheduler, part(Scheduler)]
 SettingsDep = Annotated[Settings, part(Settings)]
+SizesDep = Annotated[SqlSizes, part(SqlSizes)]
 TokensDep = Annotated[SqlTokens, part(SqlTokens)]
 TasksDep = Annotated[Tasks, part(Tasks)]
 UploadsDep = Annotated[Uploads, part(Uploads)]

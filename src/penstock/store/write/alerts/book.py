@@ -35,7 +35,8 @@ _CLOCK_STEP_MS = 5_000
 _ATTEMPTS = 8
 _BACKOFF_S = 10
 _LONGEST_BACKOFF_S = 900
-_KEPT_MS = 7 * 86_400_000
+ALERTS_KEPT_DAYS = 7
+_KEPT_MS = ALERTS_KEPT_DAYS * 86_400_000
 _MOST_CHARS = 500
 _SOON_S = 0.1
 
@@ -210,7 +211,7 @@ def _advance(
 
 
 def _forget_old(connection: Connection, now: int) -> None:
-    """Delete resolved alerts, and messages that were sent or given up, after a week."""
+    """Delete resolved alerts, and messages that were sent or given up, after some days."""
     old = now - _KEPT_MS
     connection.execute(
         delete(alert).where(alert.c.state == AlertState.RESOLVED, alert.c.since < old)
