@@ -24,7 +24,10 @@ export function licences(): Plugin {
 
 function textOf(name: string, folder: string): string {
   const { version, license } = JSON.parse(readFileSync(`${folder}/package.json`, "utf-8"));
-  const file = readdirSync(folder).find((path) => /^licen[cs]e/i.test(path));
-  const text = file === undefined ? "" : readFileSync(`${folder}/${file}`, "utf-8").trim();
-  return `${"=".repeat(78)}\n${name} ${version}: ${license}\n\n${text}\n`;
+  const texts = readdirSync(folder)
+    // That of a bundle names the packages that its maker has built in.
+    .filter((path) => /^licen[cs]e|^notice|es-bundle\.js\.licen[cs]e/i.test(path))
+    .sort()
+    .map((path) => readFileSync(`${folder}/${path}`, "utf-8").trim());
+  return `${"=".repeat(78)}\n${name} ${version}: ${license}\n\n${texts.join("\n\n")}\n`;
 }

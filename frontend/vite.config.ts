@@ -1,14 +1,16 @@
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vitest/config";
+import { imagesAsFiles } from "./images.ts";
 import { licences } from "./licences.ts";
 
 export default defineConfig({
-  plugins: [react(), licences()],
+  plugins: [react(), imagesAsFiles(), licences()],
   // The service puts the nonce of each answer in its place: penstock.api.dashboard.
   html: { cspNonce: "csp-nonce-of-this-answer" },
   build: {
     outDir: "../src/penstock/api/dashboard/built",
     emptyOutDir: true,
+    rolldownOptions: { input: ["index.html", "docs.html"] },
     // A file in a data: URL is refused by our Content-Security-Policy.
     assetsInlineLimit: 0,
     // Browsers of 2024, which know light-dark() and take relative addresses for a WebSocket.

@@ -7,6 +7,8 @@ const UNITS = [
   ["second", 1],
 ] as const;
 
+const SIZES = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte"] as const;
+
 /** Numbers and times as the reader's language writes them. Times come in ISO 8601. */
 export class Format {
   readonly locale: string;
@@ -57,6 +59,13 @@ export class Format {
 
   percent(value: number): string {
     return `${this.numbers.format(value)} %`;
+  }
+
+  /** A size such as `1.5 MB`, in thousands. */
+  bytes(value: number): string {
+    const step = Math.min(SIZES.length - 1, Math.floor(Math.log10(Math.max(1, value)) / 3));
+    const options = { style: "unit", unit: SIZES[step], maximumSignificantDigits: 3 } as const;
+    return new Intl.NumberFormat(this.locale, options).format(value / 1000 ** step);
   }
 
   /** Date and time of day. */

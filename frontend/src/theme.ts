@@ -17,6 +17,7 @@ const water: MantineColorsTuple = [
 export const theme = createTheme({
   primaryColor: "water",
   colors: { water },
+  // The lighter ones are too pale behind the white text of buttons.
   primaryShade: 7,
   autoContrast: true,
   defaultRadius: "md",

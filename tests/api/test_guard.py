@@ -15,7 +15,7 @@ import pytest
 from penstock.access.scopes import Scope, new_token
 from penstock.api.application import ApiOptions, create_api
 from penstock.api.guard import known
-from penstock.api.guard.scopes import ASSETS, OPEN, PAGES, needed
+from penstock.api.guard.scopes import ASSETS, FILES, OPEN, needed
 from penstock.api.server import refuse_open_door
 from penstock.app import open_app
 from penstock.errors import InvalidInputError
@@ -80,7 +80,7 @@ async def test_every_route_has_a_scope_and_refuses_lower_scopes(
         for method, path in sorted(routes):
             scope = needed("GET" if method == "WEBSOCKET" else method, path)
             if scope is None:
-                assert path in OPEN or path.split("/")[1] in {*PAGES, ASSETS}
+                assert path in OPEN or path.split("/")[1] in FILES
                 found = 404 if path.startswith(f"/{ASSETS}/") else 200
                 assert await _asked(service, method, path, {}) == found
                 continue

@@ -7,13 +7,21 @@ import { Loading } from "../parts/Loading";
 import { SignIn } from "./SignIn";
 
 const KEY = ["session"];
-const SessionContext = createContext<Session & { ended: boolean }>({
+type Entered = Session & {
+  /** The page waits for another sign-in. */
+  ended: boolean;
+  /** Go on with another token, such as one that this page has created. */
+  enter: (token: string) => Promise<void>;
+};
+
+const SessionContext = createContext<Entered>({
   scope: null,
   signed_in: false,
   ended: false,
+  enter: async () => undefined,
 });
 
-/** What this reader may do; `ended`: the page waits for another sign-in. */
+/** What this reader may do. */
 export const useSession = () => useContext(SessionContext);
 
 /** Exchange a token, or the key in the page's address, for a cookie. */
@@ -59,11 +67,12 @@ export function SessionGate({ children }: { children: ReactNode }) {
     setEnded(false);
     void queries.invalidateQueries({ predicate: ({ queryKey }) => queryKey[0] !== KEY[0] });
   };
+  const enter = async (token: string) => entered(await signIn(token));
   if (found.isPending) return <Loading />;
   if (found.isError) return <Failure error={found.error} retry={() => void found.refetch()} />;
   if (found.data.scope === null) return <SignIn onEntered={entered} />;
   return (
-    <SessionContext.Provider value={{ ...found.data, ended }}>
+    <SessionContext.Provider value={{ ...found.data, ended, enter }}>
       {children}
       {ended && <SignIn onEntered={entered} ended />}
     </SessionContext.Provider>

@@ -1,5 +1,6 @@
-"""The dashboard: one shell for all addresses of its pages, and the built files that it loads.
+"""The dashboard and the viewer of the API's description, with the built files that they load.
 
+The dashboard is one shell for all addresses of its pages.
 `built/` is what `make frontend` writes; a test compares it with a new build.
 """
 
@@ -9,28 +10,33 @@ import asyncio
 import gzip
 import secrets
 from functools import cache
+from http import HTTPStatus
 from importlib import resources
 from typing import TYPE_CHECKING, NamedTuple
 
+from starlette.requests import Request
 from starlette.responses import Response
 
 from penstock.api.guard.headers import policy
-from penstock.api.guard.scopes import ASSETS, PAGES
+from penstock.api.guard.scopes import ASSETS, DOCS, LICENCES, LOOKS, PAGES
 from penstock.errors import NotFoundError
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
-    from starlette.requests import Request
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
 # What the build writes where the nonce of an answer belongs: frontend/vite.config.ts.
 _NONCE = "csp-nonce-of-this-answer"
-_SHELL = "index.html"
+_SHELL, _VIEWER = "index.html", "docs.html"
 # Not as the system has them: a browser runs no script of another type.
 _MEDIA_TYPES = {
     "css": "text/css",
     "html": "text/html",
+    "jpg": "image/jpeg",
     "js": "text/javascript",
+    "png": "image/png",
     "svg": "image/svg+xml",
+    "txt": "text/plain",
 }
 # The name of a file has a hash of its content.
 _FOR_EVER = "public, max-age=31536000, immutable"
@@ -50,25 +56,62 @@ def add_pages(api: FastAPI) -> None:
         api.add_route(f"/{page}", _shell, include_in_schema=False)
         if page:
             api.add_route(f"/{page}/{{one}}", _shell, include_in_schema=False)
+    api.add_route(f"/{DOCS}", _viewer, include_in_schema=False)
+    api.add_route(f"/{LICENCES}", _licences, include_in_schema=False)
     api.add_route(f"/{ASSETS}/{{name}}", _asset, include_in_schema=False)
+    api.router.default = _missing(api.router.default)
+
+
+def _missing(default: ASGIApp) -> ASGIApp:
+    """What answers where no route does: a page to browsers, outside of the API."""
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and _is_of_browser(Request(scope)):
+            page = await _page(_SHELL, HTTPStatus.NOT_FOUND)
+            await page(scope, receive, send)
+        else:
+            await default(scope, receive, send)
+
+    return answer
+
+
+def _is_of_browser(request: Request) -> bool:
+    asks_for_page = "text/html" in request.headers.get("accept", "")
+    return asks_for_page and request.method in LOOKS and not request.url.path.startswith("/api/")
 
 
 async def _shell(_request: Request) -> Response:
-    """The shell, which styles of our own scripts may enter by a nonce."""
+    return await _page(_SHELL)
+
+
+async def _viewer(_request: Request) -> Response:
+    return await _page(_VIEWER)
+
+
+async def _page(name: str, status: int = HTTPStatus.OK) -> Response:
+    """A page, which styles of our own scripts may enter by a nonce."""
     files = await asyncio.to_thread(_built)
     nonce = secrets.token_urlsafe(16)
-    page = files[_SHELL].plain.replace(_NONCE.encode(), nonce.encode())
+    page = files[name].plain.replace(_NONCE.encode(), nonce.encode())
     headers = {"Cache-Control": "no-cache", "Content-Security-Policy": policy(nonce)}
-    return Response(page, media_type=files[_SHELL].media_type, headers=headers)
+    return Response(page, status, headers, media_type=files[name].media_type)
+
+
+async def _licences(request: Request) -> Response:
+    files = await asyncio.to_thread(_built)
+    return _answer(request, files[LICENCES], {"Cache-Control": "no-cache"})
 
 
 async def _asset(request: Request) -> Response:
     files = await asyncio.to_thread(_built)
     name = request.path_params["name"]
-    if name not in files or name == _SHELL:
+    if name not in files or name in {_SHELL, _VIEWER, LICENCES}:
         raise NotFoundError(f"there is no file {name!r}; reload the page")
-    file = files[name]
-    headers = {"Cache-Control": _FOR_EVER, "Vary": "Accept-Encoding"}
+    return _answer(request, files[name], {"Cache-Control": _FOR_EVER})
+
+
+def _answer(request: Request, file: _File, headers: dict[str, str]) -> Response:
+    headers |= {"Vary": "Accept-Encoding"}
     if "gzip" not in request.headers.get("accept-encoding", ""):
         return Response(file.plain, media_type=file.media_type, headers=headers)
     headers["Content-Encoding"] = "gzip"
@@ -79,7 +122,8 @@ async def _asset(request: Request) -> Response:
 def _built() -> dict[str, _File]:
     """The built files by their names, which differ."""
     built = resources.files(__name__).joinpath("built")
-    found = [built.joinpath(_SHELL), *built.joinpath(ASSETS).iterdir()]
+    top = [built.joinpath(name) for name in (_SHELL, _VIEWER, LICENCES)]
+    found = [*top, *built.joinpath(ASSETS).iterdir()]
     return {file.name: _read(file.name, file.read_bytes()) for file in found}
 
 

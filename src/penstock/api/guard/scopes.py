@@ -11,8 +11,10 @@ OPEN = frozenset({"/livez", "/readyz", "/api/v1/session"})
 # The pages of the dashboard, by the first part of their path; the others follow the overview.
 PAGES = ("", "market", "coverage", "collections", "runs", "inventory", "settings")
 ASSETS = "assets"
+DOCS = "docs"
+LICENCES = "licences.txt"
 # They and their files hold nothing of the database.
-_FILES = frozenset({*PAGES, ASSETS})
+FILES = frozenset({*PAGES, ASSETS, DOCS, LICENCES})
 
 # These paths and all below them. For other routes the method decides: reading needs `read`,
 # everything else `operate`.
@@ -28,7 +30,7 @@ LOOKS = frozenset({HTTPMethod.GET, HTTPMethod.HEAD})
 
 def needed(method: str, path: str) -> Scope | None:
     """The scope that a request needs; None when it needs none."""
-    if method in LOOKS and (path in OPEN or path.removeprefix("/").partition("/")[0] in _FILES):
+    if method in LOOKS and (path in OPEN or path.removeprefix("/").partition("/")[0] in FILES):
         return None
     for prefix, scope in SCOPES.items():
         if path == prefix or path.startswith(prefix + "/"):
