@@ -69,7 +69,7 @@ async def test_a_scheduled_cycle_is_one_line(penstock: Penstock) -> None:
     assert not [line for line in _lines(ended) if "series" in line]
 
 
-@pytest.mark.parametrize("command", ["serve", "demo", "worker"])
+@pytest.mark.parametrize("command", ["serve", "worker"])
 async def test_the_start_line_names_the_database_and_the_next_run(
     penstock: Penstock, request: pytest.FixtureRequest, command: str
 ) -> None:

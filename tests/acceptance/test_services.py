@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import signal
@@ -12,10 +13,13 @@ import aiohttp
 import pytest
 
 from penstock.cli.client import COLLECTOR
-from tests.acceptance.commands import Penstock, url_in
+from tests.acceptance.commands import PROGRAM, Penstock, url_in
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
+
+    from tests.acceptance.commands import Command
 
 
 async def _get(url: str) -> Any:  # noqa: ANN401 - whatever the service answers
@@ -122,6 +126,50 @@ async def test_the_demo_collects_into_its_own_file_and_a_second_run_only_adds_ne
     assert (ended.code, ended.err) == (0, "")
     assert json.loads(ended.out)["candles_written"] < 3_000
     assert json.loads(ended.out)["inventory"]["counts"]["unchanged"] == 3_000
+
+
+async def test_the_demo_ends_with_commands_that_work_on_what_it_collected(
+    penstock: Penstock,
+) -> None:
+    async with penstock.started("demo", "--port", "0") as demo:
+        url = url_in(await demo.says("Penstock serves at"))
+        said = await _lines_from(demo, "  export PENSTOCK_DATABASE_URL=", 4)
+        assert max(map(len, said)) <= 80
+        while_served = await _in_shell(penstock, said)
+        page = await _get(f"{url}/api/v1/candles?symbol=BTC/USDT&timeframe=1h")
+        assert page["candles"]
+        await demo.ended(signal.SIGINT)
+    afterwards = await _in_shell(penstock, said)
+    for answer in (while_served, afterwards):
+        candles, series, products = answer.split("\n\n")
+        assert candles.startswith("BTC/USDT 1h\n")
+        assert len(candles.splitlines()) == 2 + 3
+        assert series.count("BTC/USDT") == 6
+        assert len(products.splitlines()) == 1 + 3
+
+
+async def _lines_from(command: Command, begin: str, count: int) -> list[str]:
+    """So many lines of the output, from the one that begins so."""
+    output = command.process.stdout
+    assert output is not None
+    while not (line := await output.readline()).decode().startswith(begin):
+        assert line, f"never said {begin!r}"
+    lines = [line, *[await output.readline() for _ in range(count - 1)]]
+    return [line.decode().rstrip() for line in lines]
+
+
+async def _in_shell(penstock: Penstock, commands: Sequence[str]) -> str:
+    """What the commands print one after the other, with an empty line between them."""
+    environment = penstock.process_environment()
+    environment["PATH"] = f"{PROGRAM.parent}:{environment['PATH']}"
+    setting, *others = commands
+    script = "\n".join(["set -e", setting, " && echo && ".join(others)])
+    shell = await asyncio.create_subprocess_exec(
+        "sh", "-c", script, env=environment, cwd=penstock.folder, stdout=asyncio.subprocess.PIPE
+    )
+    out, _ = await shell.communicate()
+    assert shell.returncode == 0
+    return out.decode()
 
 
 async def test_the_demo_reports_a_taken_port_before_it_collects(

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import shlex
+import shutil
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,11 +17,10 @@ from penstock.cli.client import ApiClient
 from penstock.cli.commands.inventory.accounts import ACCOUNTS
 from penstock.cli.commands.inventory.sync import synced
 from penstock.cli.commands.market.collect import collected, show, summary_of
-from penstock.cli.commands.service.serve import until_stopped
 from penstock.cli.options import JsonSummary, Port
 from penstock.cli.shown.sync_shown import show_in_a_line
-from penstock.cli.shown.terminal import err, print_json
-from penstock.cli.signals import run
+from penstock.cli.shown.terminal import err, out, print_json
+from penstock.cli.signals import run, until_signal
 from penstock.domains.market import make_source
 from penstock.errors import SecretKeyError
 from penstock.foreground import foreground
@@ -25,6 +29,7 @@ from penstock.logs import log_to_stderr
 from penstock.market.configured import DEFAULT_EXCHANGE
 from penstock.market.instrument import Status
 from penstock.market.runs.orders import CollectOrder
+from penstock.opening import masked_url
 from penstock.settings import Settings, data_folder, load_settings
 
 if TYPE_CHECKING:
@@ -35,6 +40,7 @@ if TYPE_CHECKING:
 _SYMBOLS = 50
 _TIMEFRAMES = ("1m", "5m", "15m", "1h", "4h", "1d")
 _CANDLES = 100
+_COMMANDS = ("candles BTC/USDT -t 1h --limit 3", "series BTC/USDT", "products --limit 3")
 # The seller's token at the simulator, also the name of the account here.
 _SELLER = "demo"
 _PRODUCTS = 3_000
@@ -92,9 +98,11 @@ async def _demo(settings: Settings, *, once: bool, as_json: bool) -> None:
                     task = await _collect(client, symbols)
                     summary = summary_of(task, client.place, len(_TIMEFRAMES))
                     _show(task, summary, await _sync(client), as_json=as_json)
+                    if not as_json:
+                        out.print("\n".join(_next_steps(settings)))
                 if door:
                     async with app.working(), app.scheduling(), running(app, door):
-                        await until_stopped(app, f"Penstock serves at {door.page}")
+                        await until_signal(f"Penstock serves at {door.page} (press Ctrl-C to stop)")
 
 
 async def _traded(settings: Settings) -> tuple[str, ...]:
@@ -129,3 +137,31 @@ def _show(task: Fields, summary: Fields, synced: Fields | None, *, as_json: bool
     show(task, summary)
     if synced is not None:
         show_in_a_line(_SELLER, synced)
+
+
+def _next_steps(settings: Settings) -> list[str]:
+    """What to type in a shell to see what was collected."""
+    program = _program()
+    return [
+        "To see what was collected:",
+        f"  export PENSTOCK_DATABASE_URL={_in_shell(masked_url(settings))}",
+        *(f"  {program} {command}" for command in _COMMANDS),
+    ]
+
+
+def _program() -> str:
+    """How this program is started from the folder that it was started in."""
+    given = sys.argv[0]
+    if Path(given).name == "__main__.py":
+        return f"{shlex.quote(sys.executable)} -m penstock"
+    found = shutil.which("penstock")
+    if found is not None and (os.sep not in given or Path(found).samefile(given)):
+        return "penstock"
+    return shlex.quote(given)
+
+
+def _in_shell(url: str) -> str:
+    """The URL of a database as a word for a shell; short in the home of its user."""
+    if shlex.quote(url) != url:
+        return shlex.quote(url)
+    return url.replace(f"sqlite:///{Path.home()}/", "sqlite:///$HOME/", 1)
