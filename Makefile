@@ -60,7 +60,7 @@ lock: $(VENV)/dev.stamp ## Resolve the dependencies anew and write the locks (UP
 	@$(COMPILE) $(if $(UPGRADE),--upgrade) --constraint requirements/dev.txt --group audit -o requirements/audit.txt
 	@$(MAKE) --no-print-directory sbom
 
-sbom: $(VENV)/audit.stamp ## List what a deployment installs, with licences: requirements/sbom.cdx.json, docs/licences.md
+sbom: $(VENV)/audit.stamp ## List what a deployment and the dashboard are made of, with licences: requirements/sbom.cdx.json, docs/licences.md
 	@$(BIN)/uv venv --quiet --clear build/sbom
 	@$(BIN)/uv pip install --quiet --python build/sbom --require-hashes -r requirements/deploy.txt
 	@$(BIN)/cyclonedx-py environment build/sbom --pyproject pyproject.toml --output-reproducible -o requirements/sbom.cdx.json

@@ -11,7 +11,7 @@ import pytest
 
 from penstock.access.scopes import Scope
 from penstock.api.guard import peer
-from penstock.api.guard.scopes import PAGES
+from penstock.api.guard.scopes import DOCS, PAGES
 from tests.api.collector import Collector, collector
 from tests.api.guarded import ADMIN, REFRESH, TASKS, WS, bearer, made_token, status_of
 
@@ -161,7 +161,7 @@ async def test_every_page_is_the_shell_with_a_nonce_of_its_own(sqlite_database: 
     async with collector(sqlite_database, work=False) as service:
         await _closed(service)
         nonces = set()
-        for page in PAGES:
+        for page in (*PAGES, DOCS):
             async with service.session.get(f"/{page}") as answer:
                 assert answer.status == 200
                 assert answer.content_type == "text/html"
@@ -170,7 +170,36 @@ async def test_every_page_is_the_shell_with_a_nonce_of_its_own(sqlite_database: 
             assert set(re.findall('nonce="([^"]*)"', text)) == {nonce}
             assert "script-src 'self';" in policy
             nonces.add(nonce)
-        assert len(nonces) == len(PAGES)
+        assert len(nonces) == len(PAGES) + 1
+
+
+async def test_an_unknown_address_is_a_page_to_browsers_and_json_to_others(
+    sqlite_database: str,
+) -> None:
+    browser = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+    types = {}
+    async with collector(sqlite_database, work=False) as service:
+        for path in ("/nothing", "/runs/a/b", "/api/v1/nothing", "/api"):
+            for headers in (browser, {"Accept": "*/*"}):
+                async with service.session.get(path, headers=headers) as answer:
+                    assert answer.status == 404, path
+                    types[path, headers["Accept"][:9]] = answer.content_type
+        async with service.session.post("/nothing", headers=browser) as answer:
+            assert (answer.status, answer.content_type) == (404, "application/problem+json")
+        async with service.session.get(REFRESH, headers=browser) as answer:
+            assert (answer.status, answer.content_type) == (405, "application/problem+json")
+    pages = {place for place, kind in types.items() if kind == "text/html"}
+    assert pages == {("/nothing", "text/html"), ("/runs/a/b", "text/html"), ("/api", "text/html")}
+    assert set(types.values()) == {"text/html", "application/problem+json"}
+
+
+async def test_the_licences_of_what_is_built_in_can_be_read(sqlite_database: str) -> None:
+    async with (
+        collector(sqlite_database, work=False) as service,
+        service.session.get("/licences.txt") as answer,
+    ):
+        assert (answer.status, answer.content_type) == (200, "text/plain")
+        assert "react 19" in await answer.text()
 
 
 async def test_files_are_packed_and_kept_and_others_are_not_found(sqlite_database: str) -> None:
@@ -188,6 +217,7 @@ async def test_files_are_packed_and_kept_and_others_are_not_found(sqlite_databas
         assert answers["gzip"][1] == answers["identity"][1]
         assert answers["gzip"][0] < answers["identity"][0] / 2
         assert len(gzip.compress(answers["identity"][1], mtime=0)) == answers["gzip"][0]
-        for path in ("/assets/none.js", "/assets/index.html", "/assets/..%2findex.html"):
-            assert await status_of(service, path) == 404
+        hidden = ("index.html", "docs.html", "licences.txt", "none.js", "..%2findex.html")
+        for name in hidden:
+            assert await status_of(service, f"/assets/{name}") == 404
         assert await status_of(service, "/nothing") == 404

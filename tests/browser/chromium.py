@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import pytest
 from axe_playwright_python.base import AXE_FILE_PATH
 from playwright.async_api import async_playwright, expect
+
+from tests.missing import missing
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -41,8 +41,7 @@ def found() -> str:
     """The path of the browser; without one, the test fails in CI and is skipped elsewhere."""
     path = next((path for name in _NAMES if (path := shutil.which(name))), None)
     if path is None:
-        text = "no Chromium is installed; on Debian and Ubuntu: apt-get install chromium"
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(text)
+        missing("no Chromium is installed; on Debian and Ubuntu: apt-get install chromium")
     return path
 
 

@@ -30,6 +30,7 @@ PAGES = (
     _A_RUN,
     "/settings",
     "/settings/nothing",
+    "/nothing",
 )
 _SIZES = {"desktop": (1280, 800), "phone": (390, 844)}
 # Git ignores it; to be looked at.

@@ -1,6 +1,7 @@
 """The licences of the packages that a deployment installs, as the page docs/licences.md.
 
-`python -m tests.house.licences` writes it from requirements/sbom.cdx.json; `make sbom` runs both.
+`python -m tests.house.licences` adds the dashboard's packages to requirements/sbom.cdx.json and
+writes the page from it; `make sbom` makes the list first.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 SBOM = ROOT / "requirements" / "sbom.cdx.json"
 PAGE = ROOT / "docs" / "licences.md"
+_NPM_LOCK = ROOT / "frontend" / "package-lock.json"
+_NPM = "pkg:npm/"
 
 # What packages say in other words than SPDX's.
 _SPDX = {
@@ -30,7 +33,8 @@ _HEAD = """\
 # Licences
 
 The packages that a deployment installs (`requirements/deploy.txt`), by licence, with the build
-tools. Written by `make sbom` from the packages' own metadata; versions are in
+tools, and the npm packages that the dashboard is made of (`frontend/package-lock.json`). Written by
+`make sbom` from the packages' own metadata; versions are in
 [requirements/sbom.cdx.json](../requirements/sbom.cdx.json), a CycloneDX list.
 
 | licence | packages |
@@ -38,16 +42,43 @@ tools. Written by `make sbom` from the packages' own metadata; versions are in
 """
 
 
-def components() -> list[dict[str, Any]]:
-    """The packages of the list."""
-    found: list[dict[str, Any]] = json.loads(SBOM.read_text(encoding="utf-8"))["components"]
-    return found
+def components(*, of_npm: bool = False) -> list[dict[str, Any]]:
+    """The packages of the list: those of Python, or those of the dashboard."""
+    listed = json.loads(SBOM.read_text(encoding="utf-8"))["components"]
+    return [found for found in listed if found["purl"].startswith(_NPM) == of_npm]
+
+
+def npm_packages() -> list[dict[str, Any]]:
+    """The packages of the dashboard as the list has to have them; not those it is built with."""
+    locked = json.loads(_NPM_LOCK.read_text(encoding="utf-8"))["packages"]
+    names = {place: place.rpartition("node_modules/")[2] for place in locked if place}
+    return [
+        _npm_package(names[place], locked[place])
+        for place in sorted(names)
+        if not locked[place].get("dev")
+    ]
+
+
+def _npm_package(name: str, locked: Mapping[str, str]) -> dict[str, Any]:
+    purl = f"{_NPM}{name.replace('@', '%40')}@{locked['version']}"
+    said = locked["license"].strip("()")
+    declared = {"acknowledgement": "declared"}
+    one = {"license": {"id": said} | declared}
+    licence = {"expression": said} | declared if " " in said else one
+    return {
+        "bom-ref": purl,
+        "licenses": [licence],
+        "name": name,
+        "purl": purl,
+        "type": "library",
+        "version": locked["version"],
+    }
 
 
 def by_licence() -> Mapping[str, list[str]]:
     """The names of the packages of each licence."""
     found: defaultdict[str, list[str]] = defaultdict(list)
-    for component in components():
+    for component in [*components(), *components(of_npm=True)]:
         found[_licence(component)].append(component["name"].lower())
     return found
 
@@ -71,5 +102,12 @@ def _said(component: dict[str, Any]) -> Iterator[str]:
         yield entry.get("expression") or licence.get("id") or licence["name"]
 
 
+def _add_npm_packages() -> None:
+    bill = json.loads(SBOM.read_text(encoding="utf-8"))
+    bill["components"] = [*components(), *npm_packages()]
+    SBOM.write_text(json.dumps(bill, indent=2), encoding="utf-8")
+
+
 if __name__ == "__main__":
+    _add_npm_packages()
     PAGE.write_text(page(), encoding="utf-8")

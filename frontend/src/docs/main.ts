@@ -44,6 +44,8 @@ async function show(): Promise<void> {
     spec,
     // Without it, the viewer asks a service of its maker whether the document is right.
     validatorUrl: null,
+    // Groups first: all operations at once take seconds on a slow machine.
+    docExpansion: "none",
     defaultModelsExpandDepth: 0,
     displayRequestDuration: true,
     filter: true,

@@ -4,6 +4,7 @@ declare module "swagger-ui-dist/swagger-ui-es-bundle.js" {
     domNode: HTMLElement | null;
     spec: Record<string, unknown>;
     validatorUrl: string | null;
+    docExpansion: "none";
     defaultModelsExpandDepth: number;
     displayRequestDuration: boolean;
     filter: boolean;

@@ -13,7 +13,6 @@ export function ShownOnce({ title, secret, onClose }: Props) {
       color="yellow"
       icon={<IconKey aria-hidden />}
       title={title}
-      role="status"
       withCloseButton
       closeButtonLabel={settings.close}
       onClose={onClose}
