@@ -27,3 +27,11 @@ it("writes numbers and moments as the reader does", () => {
   expect(italian.number(1_234_567.891)).toBe("1.234.567,89");
   expect(english.moment(NOON)).toBe("15 Jan 2026, 12:00:00");
 });
+
+it("writes sizes in the unit that fits", () => {
+  expect(english.bytes(0)).toBe("0 byte");
+  expect(english.bytes(999)).toBe("999 byte");
+  expect(english.bytes(61_440)).toBe("61.4 kB");
+  expect(english.bytes(779_984_896)).toBe("780 MB");
+  expect(italian.bytes(1_500_000_000)).toBe("1,5 GB");
+});
