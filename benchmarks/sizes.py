@@ -27,6 +27,7 @@ class Sizes:
     log_rows: int = 1_000_000
     log_reads: int = 30
     products: int = 250_000
+    product_reads: int = 3
     parse_rounds: int = 5
     inventory_rounds: int = 3
     many_rounds: int = 2
@@ -54,6 +55,7 @@ QUICK = Sizes(
     log_rows=20_000,
     log_reads=5,
     products=10_000,
+    product_reads=1,
     parse_rounds=2,
     inventory_rounds=1,
     many_rounds=1,

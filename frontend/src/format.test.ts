@@ -35,3 +35,10 @@ it("writes sizes in the unit that fits", () => {
   expect(english.bytes(779_984_896)).toBe("780 MB");
   expect(italian.bytes(1_500_000_000)).toBe("1,5 GB");
 });
+
+it("writes prices in their currency, and those of a currency that is none", () => {
+  expect(english.money(123_450, "EUR")).toBe("€1,234.50");
+  expect(italian.money(123_450, "EUR")).toBe("1234,50\u00a0€");
+  expect(english.money(1_234, "JPY")).toBe("JP¥1,234");
+  expect(english.money(1_234, "coins")).toBe("12.34 coins");
+});

@@ -57,6 +57,19 @@ export class Format {
     return this.numbers.format(value);
   }
 
+  /** A price in minor units, such as cents. */
+  money(minor: number, currency: string): string {
+    try {
+      const money = new Intl.NumberFormat(this.locale, { style: "currency", currency });
+      const digits = money.resolvedOptions().maximumFractionDigits ?? 2;
+      return money.format(minor / 10 ** digits);
+    } catch {
+      // What is sent as a currency may be none.
+      const amount = (minor / 100).toLocaleString(this.locale, { minimumFractionDigits: 2 });
+      return `${amount} ${currency}`.trim();
+    }
+  }
+
   percent(value: number): string {
     return `${this.numbers.format(value)} %`;
   }
@@ -107,8 +120,8 @@ export class Format {
     return this.relative.format(Math.trunc(seconds / length), unit);
   }
 
-  private unit(unit: string, value: number): string {
-    const options = { style: "unit", unit, unitDisplay: "narrow" } as const;
+  private unit(unit: string, value: number, unitDisplay: "narrow" | "short" = "narrow"): string {
+    const options = { style: "unit", unit, unitDisplay } as const;
     return new Intl.NumberFormat(this.locale, options).format(value);
   }
 }

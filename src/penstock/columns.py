@@ -120,12 +120,26 @@ class _Contains(expression.FunctionElement[bool]):
     type = Boolean()
 
 
+# What LIKE would take for more than itself.
+_ESCAPED = str.maketrans({letter: f"\\{letter}" for letter in "%_\\"})
+
+
+class _ContainsAscii(expression.FunctionElement[bool]):
+    """A column, and what it contains as a pattern of LIKE that has only letters of ASCII."""
+
+    inherit_cache = True
+    type = Boolean()
+
+
 def contains(column: ColumnElement[str], text: str) -> ColumnElement[bool]:
     """Whether the column contains the text, in any case.
 
     The letters are compared by Python's rule: SQLite, and PostgreSQL under the locale C, know only
     the cases of ASCII.
     """
+    if text.isascii():
+        # Twice as fast as a pattern of sets.
+        return _ContainsAscii(column, literal(f"%{text.translate(_ESCAPED)}%"))
     sets = [_any_case(letter) for letter in text]
     glob = "".join(one if len(one) > 1 or one not in "*?[" else f"[{one}]" for one in sets)
     regex = "".join(one if len(one) > 1 else re.escape(one) for one in sets)
@@ -226,3 +240,15 @@ def _glob(element: _Contains, compiler: SQLCompiler, **context: Any) -> str:
 def _regex(element: _Contains, compiler: SQLCompiler, **context: Any) -> str:
     column, _, regex = element.clauses
     return f"{compiler.process(column, **context)} ~ {compiler.process(regex, **context)}"
+
+
+@compiles(_ContainsAscii)
+def _like(element: _ContainsAscii, compiler: SQLCompiler, **context: Any) -> str:
+    column, pattern = (compiler.process(clause, **context) for clause in element.clauses)
+    return f"{column} LIKE {pattern} ESCAPE '\\'"
+
+
+@compiles(_ContainsAscii, "postgresql")
+def _ilike(element: _ContainsAscii, compiler: SQLCompiler, **context: Any) -> str:
+    column, pattern = (compiler.process(clause, **context) for clause in element.clauses)
+    return f'{column} COLLATE "C" ILIKE {pattern}'

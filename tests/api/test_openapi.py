@@ -41,13 +41,14 @@ _ACCOUNT = f"{_INVENTORY}/accounts/{{account_id}}"
 _SYNC = f"{_INVENTORY}/syncs/{{task_id}}"
 _INVENTORY_READS = tuple(
     f"{_INVENTORY}/{name}"
-    for name in ("accounts", "products", "games", "expansions", "blueprints", "unmapped")
+    for name in ("accounts", "products", "games", "expansions", "blueprints", "unmapped", "values")
 )
 _INVENTORY_ON_ONE = {
     (_ACCOUNT, "get"),
     (f"{_ACCOUNT}/sync", "get"),
     (_SYNC, "get"),
     (f"{_SYNC}/diff", "get"),
+    (f"{_SYNC}/changes", "get"),
 }
 _INVENTORY_ON_ONE |= {(f"{_INVENTORY}/products/{{product_id}}/history", "get")}
 _FOR_ADMINS = {(f"{_INVENTORY}/accounts", "post"), (_ACCOUNT, "put"), (_ACCOUNT, "delete")}

@@ -52,7 +52,7 @@ async def test_sqlite_finds_a_page_by_the_key(sqlite_database: str, name: str) -
     page = plan.partition("SCAN anon_1")[0]
     assert "TEMP B-TREE" not in page, plan
     bounds = {
-        "all": "SCAN product USING INDEX",
+        "all": "SCAN product USING COVERING INDEX",
         "deep": r"\(\(account_id,product_id\)>\(\?,\?\)\)",
         "account": r"\(account_id=\?\)",
     }

@@ -66,6 +66,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/admin/about": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get about
+         * @description What the service is: its version, its database, and how long it keeps what.
+         */
+        get: operations["get_about"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/about/tables": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List table sizes
+         * @description How large each table is, measured at most every ten minutes.
+         */
+        get: operations["list_table_sizes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/candles": {
         parameters: {
             query?: never;
@@ -1160,6 +1200,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/inventory/syncs/{task_id}/changes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get sync changes
+         * @description What a published sync changed, product by product; a first import changes nothing.
+         */
+        get: operations["get_sync_changes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/inventory/syncs/{task_id}/approve": {
         parameters: {
             query?: never;
@@ -1254,6 +1314,26 @@ export interface paths {
          * @description The games that CardTrader deals in.
          */
         get: operations["list_games"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/inventory/values": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List values
+         * @description The conditions and languages that products can have, of all games or of one.
+         */
+        get: operations["list_values"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1398,6 +1478,47 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /**
+         * About
+         * @description What the service is, and how long it keeps what it does not keep for ever.
+         * @example {
+         *       "version": "0.1.0",
+         *       "database": "SQLite 3.40.1",
+         *       "database_bytes": 156237824,
+         *       "schema_version": "0008",
+         *       "execution_log_days": 30,
+         *       "alert_days": 7,
+         *       "quarantine_rows": 1000
+         *     }
+         */
+        About: {
+            /** Version */
+            version: string;
+            /**
+             * Database
+             * @description the database and its version
+             */
+            database: string;
+            /** Database Bytes */
+            database_bytes: number;
+            /** Schema Version */
+            schema_version: string;
+            /**
+             * Execution Log Days
+             * @description older rows of the execution log are deleted
+             */
+            execution_log_days: number;
+            /**
+             * Alert Days
+             * @description older resolved alerts and sent messages are deleted
+             */
+            alert_days: number;
+            /**
+             * Quarantine Rows
+             * @description refused rows kept of each series and account
+             */
+            quarantine_rows: number;
+        };
         /**
          * AccountChange
          * @description What to change; what is not given stays.
@@ -2029,6 +2150,70 @@ export interface components {
                     unknown
                 ];
             };
+        };
+        /**
+         * ChangeItem
+         * @description What a sync changed of a product, and what the product is now.
+         * @example {
+         *       "id": 55,
+         *       "product_id": 105234001,
+         *       "kind": "changed",
+         *       "changed_at": "2026-11-02T08:15:00Z",
+         *       "changes": {
+         *         "price_cents": [
+         *           110,
+         *           120
+         *         ]
+         *       },
+         *       "name_en": "Lightning Bolt",
+         *       "quantity": 4,
+         *       "price_cents": 120,
+         *       "price_currency": "EUR"
+         *     }
+         */
+        ChangeItem: {
+            /** Id */
+            id: number;
+            /** Product Id */
+            product_id: number;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "changed" | "gone" | "new" | "returned";
+            /**
+             * Changed At
+             * Format: date-time
+             */
+            changed_at: string;
+            /**
+             * Changes
+             * @description column: its old and its new value
+             */
+            changes: {
+                [key: string]: [
+                    unknown,
+                    unknown
+                ];
+            };
+            /** Name En */
+            name_en: string;
+            /** Quantity */
+            quantity: number;
+            /** Price Cents */
+            price_cents: number;
+            /** Price Currency */
+            price_currency: string;
+        };
+        /**
+         * ChangesPage
+         * @description What a sync changed.
+         */
+        ChangesPage: {
+            /** Items */
+            items: components["schemas"]["ChangeItem"][];
+            /** Next Cursor */
+            next_cursor: string | null;
         };
         /**
          * CollectorNames
@@ -3316,6 +3501,26 @@ export interface components {
             gone_at: string | null;
         };
         /**
+         * PropertyValues
+         * @description What products can be filtered by, in CardTrader's order.
+         * @example {
+         *       "conditions": [
+         *         "Near Mint",
+         *         "Slightly Played"
+         *       ],
+         *       "languages": [
+         *         "en",
+         *         "it"
+         *       ]
+         *     }
+         */
+        PropertyValues: {
+            /** Conditions */
+            conditions: string[];
+            /** Languages */
+            languages: string[];
+        };
+        /**
          * Ready
          * @description The service can answer, and what this process does; the loop's lag is of the last minute.
          * @example {
@@ -4252,6 +4457,38 @@ export interface components {
             wait: boolean;
         };
         /**
+         * TablePage
+         * @description All tables on one page, the largest first; none where SQLite is built without `dbstat`.
+         */
+        TablePage: {
+            /** Items */
+            items: components["schemas"]["TableShown"][];
+            /** Next Cursor */
+            next_cursor: number | null;
+            /**
+             * Measured At
+             * Format: date-time
+             */
+            measured_at: string;
+        };
+        /**
+         * TableShown
+         * @description A table with its indexes; `rows` is an estimate on PostgreSQL, null while there is none.
+         * @example {
+         *       "name": "candle",
+         *       "rows": 1000940,
+         *       "bytes": 152043520
+         *     }
+         */
+        TableShown: {
+            /** Name */
+            name: string;
+            /** Rows */
+            rows: number | null;
+            /** Bytes */
+            bytes: number;
+        };
+        /**
          * TargetChange
          * @description What to change; a new address gets a new signing key.
          * @example {
@@ -4995,6 +5232,58 @@ export interface operations {
             413: components["responses"]["RequestEntityTooLarge"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalServerError"];
+        };
+    };
+    get_about: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["About"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    list_table_sizes: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TablePage"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
     get_candles: {
@@ -6995,6 +7284,41 @@ export interface operations {
             503: components["responses"]["ServiceUnavailable"];
         };
     };
+    get_sync_changes: {
+        parameters: {
+            query?: {
+                kind?: ("changed" | "gone" | "new" | "returned") | null;
+                /** @description `next_cursor` of the page before */
+                cursor?: string;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChangesPage"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
     approve_sync: {
         parameters: {
             query?: never;
@@ -7185,6 +7509,35 @@ export interface operations {
             503: components["responses"]["ServiceUnavailable"];
         };
     };
+    list_values: {
+        parameters: {
+            query?: {
+                game?: number | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PropertyValues"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
     list_expansions: {
         parameters: {
             query?: {
@@ -7192,6 +7545,8 @@ export interface operations {
                 cursor?: string;
                 limit?: number;
                 game?: number | null;
+                /** @description a part of the name or code, in capitals or not */
+                q?: string | null;
             };
             header?: never;
             path?: never;

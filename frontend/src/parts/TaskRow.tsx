@@ -54,7 +54,7 @@ export function useWaiting({ work, waiting }: Task): string | null {
   return left === null ? null : overview.timeLeft(format.duration(left));
 }
 
-export function useCancelling({ task_id }: Task) {
+export function useCancelling({ task_id }: Pick<Task, "task_id">) {
   const tellFailure = useTellFailure();
   return useMutation({
     mutationFn: () =>

@@ -18,6 +18,8 @@ it("translates every text but names", () => {
     ".shell.menu",
     ".collections.account",
     ".runs.exchange",
+    ".inventory.foilOnly",
+    ".inventory.no",
     ".settings.kinds.webhook",
     ".settings.kinds.apprise",
     ".settings.database",

@@ -81,13 +81,18 @@ function Empty() {
   const collecting = useCollecting();
   return (
     <Line colour="blue" icon={<IconInfoCircle aria-hidden />} sentence={overview.empty}>
-      <Button
-        size="xs"
-        loading={collecting.isPending}
-        onClick={() => collecting.mutate({ exchange: "binance", symbols: ["BTC/USDT"] })}
-      >
-        {overview.collectFirst}
-      </Button>
+      <Group gap="xs">
+        <Button
+          size="xs"
+          loading={collecting.isPending}
+          onClick={() => collecting.mutate({ exchange: "binance", symbols: ["BTC/USDT"] })}
+        >
+          {overview.collectFirst}
+        </Button>
+        <Button size="xs" variant="default" component={Link} href="/inventory?add=account">
+          {overview.addAccount}
+        </Button>
+      </Group>
     </Line>
   );
 }
@@ -95,13 +100,11 @@ function Empty() {
 function Firing({ health }: { health: Extract<Health, { kind: "alerts" }> }) {
   const { overview } = useWords();
   const remedy = remedyOf(health.first);
+  const { rule, subject, message } = health.first;
+  const sentence = rule === "sync_held" ? overview.syncHeld(subject) : `${message}.`;
   const more = health.count > 1 ? ` ${overview.alerts(health.count)}` : "";
   return (
-    <Line
-      colour="red"
-      icon={<IconAlertTriangle aria-hidden />}
-      sentence={`${health.first.message}.${more}`}
-    >
+    <Line colour="red" icon={<IconAlertTriangle aria-hidden />} sentence={`${sentence}${more}`}>
       {remedy !== null && <RemedyButton remedy={remedy} />}
     </Line>
   );
@@ -114,7 +117,7 @@ function RemedyButton({ remedy }: { remedy: Remedy }) {
   if (remedy.kind === "show") {
     return (
       <Button {...looks} component={Link} href={remedy.path}>
-        {remedy.text === "run" ? overview.showRun : overview.showFailed}
+        {overview.show[remedy.text]}
       </Button>
     );
   }

@@ -35,5 +35,11 @@ it("leads from an alert to what can be done about it", () => {
   expect(stuck).toEqual({ kind: "show", path: "/runs/a-task", text: "run" });
   const failed = remedyOf({ ...ALERT, rule: "success_rate", subject: "all" });
   expect(failed).toEqual({ kind: "show", path: "/runs?status=failed", text: "failed" });
+  const held = remedyOf({ ...ALERT, rule: "sync_held", subject: "my shop" });
+  expect(held).toEqual({
+    kind: "show",
+    path: "/inventory?tab=changes&account=my+shop",
+    text: "held",
+  });
   expect(remedyOf({ ...ALERT, rule: "restated" })).toBeNull();
 });

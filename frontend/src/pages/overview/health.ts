@@ -31,7 +31,7 @@ export function healthOf(summary: Summary, alerts: readonly Alert[]): Health {
 /** What can be done about an alert. */
 export type Remedy =
   | { kind: "collect"; exchange: string; symbol: string; timeframe: string }
-  | { kind: "show"; path: string; text: "run" | "failed" };
+  | { kind: "show"; path: string; text: "run" | "failed" | "held" | "inventory" };
 
 export function remedyOf({ rule, subject }: Alert): Remedy | null {
   switch (rule) {
@@ -45,7 +45,14 @@ export function remedyOf({ rule, subject }: Alert): Remedy | null {
     case "success_rate":
     case "failed_rate":
       return { kind: "show", path: "/runs?status=failed", text: "failed" };
+    case "sync_held":
+      return { kind: "show", path: inventoryOf("changes", subject), text: "held" };
+    case "late_inventory":
+      return { kind: "show", path: inventoryOf("accounts", subject), text: "inventory" };
     default:
       return null;
   }
 }
+
+const inventoryOf = (tab: string, account: string) =>
+  `/inventory?${new URLSearchParams({ tab, account })}`;

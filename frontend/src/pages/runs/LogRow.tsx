@@ -84,7 +84,7 @@ function Detail({ id }: { id: number }) {
           {row.task_id !== null && (
             <Group>
               <Anchor component={Link} href={`/runs/${row.task_id}`}>
-                {overview.showRun}
+                {overview.show.run}
               </Anchor>
               {row.finished_at !== null && <Again taskId={row.task_id} />}
             </Group>

@@ -2,8 +2,7 @@ import { Alert, Button, NativeSelect, SimpleGrid, Stack, Text, TextInput } from 
 import { useMutation } from "@tanstack/react-query";
 import { useState } from "react";
 import { body, client } from "../../api/client";
-import { useProblemText } from "../../parts/Failure";
-import { fieldErrors } from "../../parts/fields";
+import { useFieldErrors, useProblemText } from "../../parts/Failure";
 import { useWords } from "../../preferences";
 import { useSession } from "../../shell/SessionGate";
 import { ShownOnce } from "./ShownOnce";
@@ -48,7 +47,7 @@ export function NewToken({ first }: { first: boolean }) {
       return changed();
     },
   });
-  const errors = fieldErrors(creating.error, FIELDS);
+  const errors = useFieldErrors(creating.error, FIELDS);
   return (
     <Stack>
       {creating.data !== undefined && (

@@ -3,8 +3,7 @@ import { useMutation } from "@tanstack/react-query";
 import { useState } from "react";
 import { body, client } from "../../api/client";
 import type { components } from "../../api/schema";
-import { useProblemText } from "../../parts/Failure";
-import { fieldErrors } from "../../parts/fields";
+import { useFieldErrors, useProblemText } from "../../parts/Failure";
 import { useWords } from "../../preferences";
 import { type Target, useTargetsChanged } from "./targets";
 
@@ -50,7 +49,7 @@ export function TargetForm({ target, onEnd, onKept }: Props) {
       onKept(kept);
     },
   });
-  const errors = fieldErrors(saving.error, FIELDS);
+  const errors = useFieldErrors(saving.error, FIELDS);
   const set = (changes: Partial<Fields>) => setFields({ ...fields, ...changes });
   return (
     <Modal

@@ -10,15 +10,21 @@ export const overview = {
   incomplete: (bad: number, n: number) =>
     `${num(bad)} of ${num(n)} series ${bad === 1 ? "misses" : "miss"} candles.`,
   alerts: (n: number) => `${n} ${count(n, "alert fires", "alerts fire")}.`,
+  syncHeld: (name: string) => `A sync of ${name} is held: nothing is published until you decide.`,
   noWorker: "No worker is up: nothing is collected until one starts.",
   noWorkerText: "Run this on the service's machine:",
   paused: (provider: string, until: string) =>
     `${provider} accepts no requests until ${until}; what is due then goes on by itself.`,
   empty: "Nothing is collected yet.",
   collectFirst: "Collect BTC/USDT",
+  addAccount: "Add a CardTrader account",
   collectNow: "Collect now",
-  showRun: "Show the run",
-  showFailed: "Show failed runs",
+  show: {
+    run: "Show the run",
+    failed: "Show failed runs",
+    held: "Decide",
+    inventory: "Show the account",
+  },
   successRate: "Success rate, 24 hours",
   successText: (ok: number, failed: number) => `${num(ok)} succeeded, ${num(failed)} failed`,
   duration: "Average duration",

@@ -13,15 +13,21 @@ export const overview: Words["overview"] = {
       ? `A 1 serie su ${num(n)} mancano candele.`
       : `A ${num(bad)} serie su ${num(n)} mancano candele.`,
   alerts: (n) => `${n} ${count(n, "avviso attivo", "avvisi attivi")}.`,
+  syncHeld: (name) => `Una sincronizzazione di ${name} è trattenuta: decidi tu se pubblicarla.`,
   noWorker: "Nessun worker è attivo: nulla viene raccolto finché non ne parte uno.",
   noWorkerText: "Esegui questo sulla macchina del servizio:",
   paused: (provider, until) =>
     `${provider} non accetta richieste fino alle ${until}; poi le raccolte riprendono da sole.`,
   empty: "Non viene ancora raccolto nulla.",
   collectFirst: "Raccogli BTC/USDT",
+  addAccount: "Aggiungi un account CardTrader",
   collectNow: "Raccogli ora",
-  showRun: "Mostra l'esecuzione",
-  showFailed: "Mostra le esecuzioni fallite",
+  show: {
+    run: "Mostra l'esecuzione",
+    failed: "Mostra le esecuzioni fallite",
+    held: "Decidi",
+    inventory: "Mostra l'account",
+  },
   successRate: "Riuscite, 24 ore",
   successText: (ok, failed) => `${num(ok)} riuscite, ${num(failed)} fallite`,
   duration: "Durata media",

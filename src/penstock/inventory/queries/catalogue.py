@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import except_, func, select
 
-from penstock.columns import if_given, read_clock
+from penstock.columns import contains, if_given, read_clock
 from penstock.inventory.tables import (
     account,
     blueprint,
     catalogue,
+    category,
     expansion,
     game,
     mapping,
@@ -19,7 +20,7 @@ from penstock.inventory.tables import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from sqlalchemy import Connection
 
@@ -33,13 +34,39 @@ def list_games(connection: Connection) -> Sequence[Found]:
     return connection.execute(select(game).order_by(game.c.id)).all()
 
 
+def property_values(
+    connection: Connection, *, game_id: int | None = None
+) -> tuple[list[str], list[str]]:
+    """The conditions and the languages that products can have, in CardTrader's order."""
+    found = select(category.c.properties).where(if_given(category.c.game_id, game_id))
+    conditions, languages = dict[str, None](), dict[str, None]()
+    for properties in connection.scalars(found.order_by(category.c.id)):
+        for one in properties or ():
+            if one["name"] == "condition":
+                conditions |= dict.fromkeys(_texts(one["possible_values"]))
+            elif one["name"].endswith("language"):
+                languages |= dict.fromkeys(_texts(one["possible_values"]))
+    return [*conditions], [*languages]
+
+
+def _texts(values: Iterable[object]) -> list[str]:
+    return [value for value in values if isinstance(value, str)]
+
+
 def list_expansions(
-    connection: Connection, *, game_id: int | None = None, after_id: int = 0, limit: int
+    connection: Connection,
+    *,
+    game_id: int | None = None,
+    q: str | None = None,
+    after_id: int = 0,
+    limit: int,
 ) -> Sequence[Found]:
-    """Expansions after `after_id`, by id."""
+    """Expansions after `after_id`, by id; `q` is a part of the name or code, in any case."""
     found = select(expansion).where(
         expansion.c.id > after_id, if_given(expansion.c.game_id, game_id)
     )
+    if q:
+        found = found.where(contains(expansion.c.name, q) | contains(expansion.c.code, q))
     return connection.execute(found.order_by(expansion.c.id).limit(limit)).all()
 
 

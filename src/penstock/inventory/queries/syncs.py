@@ -5,12 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import func, select, tuple_
+from sqlalchemy import and_, func, select, tuple_
 
 from penstock.columns import if_given
 from penstock.errors import InvalidInputError, NotFoundError
 from penstock.inventory.snapshot import INVENTORY_SYNC, SnapshotState
-from penstock.inventory.tables import account, inventory_sync, product_diff, snapshot
+from penstock.inventory.tables import (
+    account,
+    inventory_sync,
+    product,
+    product_diff,
+    product_history,
+    snapshot,
+)
 from penstock.runs.tables import run as runs
 
 if TYPE_CHECKING:
@@ -159,3 +166,35 @@ def list_diff(
     return connection.execute(
         wanted.order_by(product_diff.c.kind, product_diff.c.product_id).limit(limit)
     ).all()
+
+
+def list_changes(
+    connection: Connection,
+    run_id: int,
+    *,
+    kind: str | None = None,
+    after_id: int = 0,
+    limit: int,
+) -> Sequence[Found]:
+    """What a published sync changed, after the entry `after_id`; none for a first import.
+
+    Rows of `product_history` with `name_en`, `quantity`, `price_cents` and `price_currency` of the
+    product as it is now.
+    """
+    now = (product.c[name] for name in ("name_en", "quantity", "price_cents", "price_currency"))
+    changes = (
+        select(product_history, *now)
+        .join(
+            product,
+            and_(
+                product.c.account_id == product_history.c.account_id,
+                product.c.product_id == product_history.c.product_id,
+            ),
+        )
+        .where(
+            product_history.c.run_id == run_id,
+            product_history.c.id > after_id,
+            if_given(product_history.c.kind, kind),
+        )
+    )
+    return connection.execute(changes.order_by(product_history.c.id).limit(limit)).all()

@@ -10,11 +10,12 @@ from pydantic import Field
 
 from penstock.api.routes.inventory.products import BigId
 from penstock.api.routes.parts import FromQuery, InventoryDep, StoreDep, UploadsDep
-from penstock.api.schemas.input import Id, Input, Limit
+from penstock.api.schemas.input import Id, Input, Limit, Name
 from penstock.api.schemas.inventory.catalogue import (
     BlueprintShown,
     ExpansionShown,
     GameShown,
+    PropertyValues,
     UnmappedItem,
 )
 from penstock.api.schemas.problem import documented
@@ -40,6 +41,13 @@ class _Paged(Input):
 
 class ExpansionsQuery(_Paged):
     """Which expansions, by id."""
+
+    game: BigId | None = None
+    q: Name | None = Field(None, description="a part of the name or code, in capitals or not")
+
+
+class ValuesQuery(Input):
+    """Of which game."""
 
     game: BigId | None = None
 
@@ -101,13 +109,27 @@ async def list_games(store: StoreDep) -> Response:
     )
 
 
+@router.get("/values", response_model=PropertyValues, responses=documented(422, 503))
+async def list_values(store: StoreDep, query: FromQuery[ValuesQuery]) -> Response:
+    """The conditions and languages that products can have, of all games or of one."""
+    return await store.answer(
+        lambda connection: PropertyValues.of(
+            queries.property_values(connection, game_id=query.game)
+        )
+    )
+
+
 @router.get("/expansions", response_model=ExpansionPage, responses=documented(422, 503))
 async def list_expansions(store: StoreDep, query: FromQuery[ExpansionsQuery]) -> Response:
     """The expansions of all games, or of one."""
     return await store.answer(
         lambda connection: ExpansionPage.of(
             queries.list_expansions(
-                connection, game_id=query.game, after_id=int(query.cursor), limit=query.limit
+                connection,
+                game_id=query.game,
+                q=query.q,
+                after_id=int(query.cursor),
+                limit=query.limit,
             ),
             query.limit,
             ExpansionShown.of,

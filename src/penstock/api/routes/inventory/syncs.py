@@ -21,14 +21,14 @@ from penstock.api.routes.parts import (
 from penstock.api.routes.tasks import IdempotencyKey
 from penstock.api.schemas.answer import answer
 from penstock.api.schemas.input import Id, Input, Limit
-from penstock.api.schemas.inventory.product import ChangeKind, DiffItem
+from penstock.api.schemas.inventory.product import ChangeItem, ChangeKind, DiffItem
 from penstock.api.schemas.inventory.sync import Sync
 from penstock.api.schemas.problem import documented
 from penstock.api.schemas.shape import Page
 from penstock.api.schemas.task import Submitted
 from penstock.domains.inventory import InventoryParts
 from penstock.errors import InvalidInputError, NotFoundError
-from penstock.inventory.queries.syncs import SyncRun, list_diff
+from penstock.inventory.queries.syncs import SyncRun, list_changes, list_diff
 from penstock.inventory.sync.runs import name_running_sync
 
 router = APIRouter(prefix="/api/v1/inventory", tags=["inventory"])
@@ -62,6 +62,23 @@ class DiffPage(Page):
     """What a sync would change."""
 
     items: list[DiffItem]
+    next_cursor: str | None
+
+
+class ChangesQuery(Input):
+    """Which of the changes, a page at a time."""
+
+    kind: ChangeKind | None = None
+    cursor: str = Field(
+        "0", pattern=r"^[0-9]{1,18}$", description="`next_cursor` of the page before"
+    )
+    limit: Limit = 100
+
+
+class ChangesPage(Page):
+    """What a sync changed."""
+
+    items: list[ChangeItem]
     next_cursor: str | None
 
 
@@ -127,6 +144,32 @@ async def get_sync_diff(
             query.limit,
             DiffItem.of,
             lambda row: f"{row.kind}:{row.product_id}",
+        )
+    )
+
+
+@router.get(
+    "/syncs/{task_id}/changes", response_model=ChangesPage, responses=documented(404, 422, 503)
+)
+async def get_sync_changes(
+    sync: Annotated[SyncRun, Depends(_sync)],
+    store: StoreDep,
+    query: FromQuery[ChangesQuery],
+) -> Response:
+    """What a published sync changed, product by product; a first import changes nothing."""
+    run_id = sync.run.id
+    return await store.answer(
+        lambda connection: ChangesPage.of(
+            list_changes(
+                connection,
+                run_id,
+                kind=query.kind,
+                after_id=int(query.cursor),
+                limit=query.limit,
+            ),
+            query.limit,
+            ChangeItem.of,
+            lambda row: str(row.id),
         )
     )
 

@@ -58,3 +58,16 @@ class UnmappedItem(RowShape):
     blueprint_id: int
     name: str
     products: int
+
+
+class PropertyValues(Shape):
+    """What products can be filtered by, in CardTrader's order."""
+
+    conditions: list[str]
+    languages: list[str]
+
+    @classmethod
+    def of(cls, found: tuple[list[str], list[str]]) -> Self:
+        """The shape of what `penstock.inventory.queries.catalogue.property_values` gives."""
+        conditions, languages = found
+        return cls(conditions=conditions, languages=languages)

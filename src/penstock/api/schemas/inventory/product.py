@@ -104,6 +104,25 @@ class HistoryItem(Shape):
         return cls.made(cls.fields_of(row, task_id=task_id))
 
 
+class ChangeItem(Shape):
+    """What a sync changed of a product, and what the product is now."""
+
+    id: int
+    product_id: int
+    kind: ChangeKind
+    changed_at: Moment
+    changes: dict[str, tuple[Any, Any]] = Field(description=_CHANGES)
+    name_en: str
+    quantity: int
+    price_cents: int
+    price_currency: str
+
+    @classmethod
+    def of(cls, row: Found) -> Self:
+        """The shape of a row of `penstock.inventory.queries.syncs.list_changes`."""
+        return cls.made(cls.fields_of(row))
+
+
 def _exported(row: Found) -> dict[str, Any]:
     fields = dict(zip(_EXPORTED, _exported_of(row), strict=True))
     # Not decoded: a number that JSON can write and Python cannot hold comes out as it came in.

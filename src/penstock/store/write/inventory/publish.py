@@ -13,7 +13,7 @@ from sqlalchemy import delete, func, insert, select, text, update
 from penstock.columns import DatabaseNow
 from penstock.errors import ConflictError, NotFoundError
 from penstock.inventory.snapshot import SnapshotCounts, SnapshotState
-from penstock.inventory.tables import account, product_diff, snapshot
+from penstock.inventory.tables import account, product, product_diff, product_list, snapshot
 from penstock.runs.run import Counters
 from penstock.runs.tables import run as runs
 from penstock.store.statements import inventory as sql
@@ -52,7 +52,7 @@ def publish(connection: Connection, words: sql.Words, taken: Taken) -> None:
     _require_base(connection, taken.account_id, taken.base)
     parameters = {"account": taken.account_id, "run": taken.run_id}
     if taken.base is None:
-        connection.execute(text(sql.write_rows(sql.ALL_NEW, empty=True)), parameters)
+        _fill(connection, sql.ALL_NEW, parameters)
     else:
         _apply(connection, words, (sql.DIFFERENT, sql.STAGED_GONE), parameters, taken.counts)
     _replace_pending(connection, taken.account_id)
@@ -81,7 +81,7 @@ def approve(connection: Connection, words: sql.Words, run_id: int) -> SnapshotCo
     counts = SnapshotCounts.of(kept)
     parameters = {"account": kept.account_id, "run": run_id, "snapshot": kept.id}
     if kept.base_id is None:
-        connection.execute(text(sql.write_rows(sql.KEPT, empty=True)), parameters)
+        _fill(connection, sql.KEPT, parameters)
     else:
         _apply(connection, words, (sql.KEPT, sql.KEPT_GONE), parameters, counts)
     _decide(connection, [kept.id], state=SnapshotState.PUBLISHED, published_at=DatabaseNow())
@@ -117,6 +117,20 @@ def _apply(
     if counts.gone:
         connection.execute(text(sql.note_gone(words, gone)), parameters)
         connection.execute(text(sql.remove_rows(words, gone)), parameters)
+
+
+def _fill(connection: Connection, rows: str, parameters: Mapping[str, object]) -> None:
+    """Write the first rows of an account."""
+    # Rows come in no order: an index that is made afterwards takes a tenth of the time.
+    later = connection.dialect.name == "sqlite" and connection.scalar(_NO_PRODUCT)
+    if later:
+        product_list.drop(connection)
+    connection.execute(text(sql.write_rows(rows, empty=True)), parameters)
+    if later:
+        product_list.create(connection)
+
+
+_NO_PRODUCT = select(~select(product.c.product_id).exists())
 
 
 def _insert(taken: Taken, state: SnapshotState) -> Any:  # noqa: ANN401 - RETURNING changes its type
