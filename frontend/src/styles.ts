@@ -27,6 +27,8 @@ import "@mantine/core/styles/Burger.css";
 import "@mantine/core/styles/Button.css";
 import "@mantine/core/styles/Checkbox.css";
 import "@mantine/core/styles/Code.css";
+import "@mantine/core/styles/Divider.css";
+import "@mantine/core/styles/Drawer.css";
 import "@mantine/core/styles/Grid.css";
 import "@mantine/core/styles/List.css";
 import "@mantine/core/styles/Modal.css";

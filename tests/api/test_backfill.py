@@ -15,6 +15,7 @@ from tests.api.backfills import (
     HOLE,
     NOW,
     backfill,
+    dry_run,
     holed,
     opens,
     read,
@@ -144,6 +145,22 @@ async def test_start_and_end_bound_the_requests(sqlite_database: str) -> None:
         assert await read(
             service, "SELECT state, count(*) FROM coverage GROUP BY state ORDER BY state"
         ) == [("not_collected", 1), ("stored", 1)]
+
+
+async def test_a_backfill_with_a_start_leaves_earlier_gaps_alone(database_url: str) -> None:
+    earlier = range(ms("2025-03-03T06:00"), ms("2025-03-03T08:00"), HOUR)
+    exchange = holed(earlier, HOLE)
+    async with serving(database_url, exchange) as service:
+        await service.collect("BTC/USDT", "1h", since=iso(FIRST))
+        exchange.table = holed().table
+        # Both are due by now.
+        exchange.now += 2 * HOUR
+        later = {"start": iso(HOLE.start), "end": iso(HOLE.stop)}
+        estimate = await dry_run(service, **later)
+        assert (estimate["gaps"], estimate["candles"]) == (1, len(HOLE))
+        task = await backfill(service, **later)
+        assert task["counters"]["inserted"] == len(HOLE)
+        assert await read(service, "SELECT reason FROM gap") == [("unconfirmed",)]
 
 
 async def test_a_backfill_leaves_candles_after_its_end_to_the_next_collection(

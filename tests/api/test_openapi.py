@@ -64,6 +64,7 @@ _PATHS = (
     "/api/v1/series/recent",
     "/api/v1/restatements",
     "/api/v1/coverage",
+    "/api/v1/coverage/map",
     "/api/v1/gaps",
     "/api/v1/symbols",
     "/api/v1/schedules",

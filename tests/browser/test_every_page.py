@@ -25,6 +25,7 @@ PAGES = (
     "/market",
     "/collections",
     "/collections?form=new",
+    "/coverage?symbol=BTC/USDT",
     "/runs",
     "/runs?view=reports",
     _A_RUN,

@@ -206,6 +206,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/coverage/map": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Map coverage
+         * @description How much of each day or month each series has, for a heat map; from the ledger.
+         */
+        get: operations["map_coverage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/gaps": {
         parameters: {
             query?: never;
@@ -2449,6 +2469,83 @@ export interface components {
             description: string | null;
         };
         /**
+         * CoverageCell
+         * @description A day or a month of a series; `complete` is null when nothing could be there.
+         * @example {
+         *       "complete": 95.83,
+         *       "share": 4.17,
+         *       "reason": "unconfirmed",
+         *       "gaps": 1
+         *     }
+         */
+        CoverageCell: {
+            /** Complete */
+            complete: number | null;
+            /**
+             * Share
+             * @description how much of it is missing; where nothing is, how much is not expected or not asked for yet, whichever is more: in percent, rounded up
+             */
+            share: number;
+            /** @description of most of this share; null: whole, or no run has asked for it yet */
+            reason: components["schemas"]["SpanState"] | null;
+            /** Gaps */
+            gaps: number;
+        };
+        /**
+         * CoverageMap
+         * @description A page of the map: `starts` are those of the cells, `end` is that of the last one.
+         * @example {
+         *       "unit": "day",
+         *       "starts": [
+         *         "2026-11-01T00:00:00Z",
+         *         "2026-11-02T00:00:00Z"
+         *       ],
+         *       "end": "2026-11-03T00:00:00Z",
+         *       "items": [
+         *         {
+         *           "id": 1,
+         *           "exchange": "binance",
+         *           "symbol": "BTC/USDT",
+         *           "timeframe": "1h",
+         *           "price": "last",
+         *           "complete": 99.86,
+         *           "gaps": {
+         *             "unconfirmed": 1
+         *           },
+         *           "cells": [
+         *             {
+         *               "complete": 100,
+         *               "share": 0,
+         *               "reason": null,
+         *               "gaps": 0
+         *             },
+         *             {
+         *               "complete": 95.83,
+         *               "share": 4.17,
+         *               "reason": "unconfirmed",
+         *               "gaps": 1
+         *             }
+         *           ]
+         *         }
+         *       ],
+         *       "next_cursor": null
+         *     }
+         */
+        CoverageMap: {
+            unit: components["schemas"]["HeatUnit"];
+            /** Starts */
+            starts: string[];
+            /**
+             * End
+             * Format: date-time
+             */
+            end: string;
+            /** Items */
+            items: components["schemas"]["CoverageRow"][];
+            /** Next Cursor */
+            next_cursor: number | null;
+        };
+        /**
          * CoveragePage
          * @description A page of series.
          */
@@ -2457,6 +2554,58 @@ export interface components {
             items: components["schemas"]["SeriesComplete"][];
             /** Next Cursor */
             next_cursor: number | null;
+        };
+        /**
+         * CoverageRow
+         * @description A series in the map: `complete` and `gaps`, by reason, are of all its time.
+         * @example {
+         *       "id": 1,
+         *       "exchange": "binance",
+         *       "symbol": "BTC/USDT",
+         *       "timeframe": "1h",
+         *       "price": "last",
+         *       "complete": 99.86,
+         *       "gaps": {
+         *         "unconfirmed": 1
+         *       },
+         *       "cells": [
+         *         {
+         *           "complete": 100,
+         *           "share": 0,
+         *           "reason": null,
+         *           "gaps": 0
+         *         },
+         *         {
+         *           "complete": 95.83,
+         *           "share": 4.17,
+         *           "reason": "unconfirmed",
+         *           "gaps": 1
+         *         }
+         *       ]
+         *     }
+         */
+        CoverageRow: {
+            /** Id */
+            id: number;
+            /** Exchange */
+            exchange: string;
+            /** Symbol */
+            symbol: string;
+            /** Timeframe */
+            timeframe: string;
+            /** Price */
+            price: string;
+            /** Complete */
+            complete: number | null;
+            /** Gaps */
+            gaps: {
+                [key: string]: number;
+            };
+            /**
+             * Cells
+             * @description one for each of `starts`; null where nothing is known of the series
+             */
+            cells: (components["schemas"]["CoverageCell"] | null)[];
         };
         /**
          * CoverageSpan
@@ -2906,6 +3055,7 @@ export interface components {
          * GapItem
          * @description A range that is not there: the reason, in a word and in a sentence, and its evidence.
          * @example {
+         *       "series_id": 1,
          *       "exchange": "binance",
          *       "symbol": "BTC/USDT",
          *       "timeframe": "1m",
@@ -2925,6 +3075,8 @@ export interface components {
          *     }
          */
         GapItem: {
+            /** Series Id */
+            series_id: number;
             /** Exchange */
             exchange: string;
             /** Symbol */
@@ -2985,6 +3137,12 @@ export interface components {
             /** Rules */
             rules: components["schemas"]["RuleHealth"][];
         };
+        /**
+         * HeatUnit
+         * @description What a cell of the map stands for, in UTC.
+         * @enum {string}
+         */
+        HeatUnit: "day" | "month";
         /**
          * HistoryItem
          * @description What a sync changed of a product; its first import leaves nothing.
@@ -5465,6 +5623,52 @@ export interface operations {
             503: components["responses"]["ServiceUnavailable"];
         };
     };
+    map_coverage: {
+        parameters: {
+            query?: {
+                exchange?: string | null;
+                /** @description BTC/USDT or BTCUSDT */
+                symbol?: string | null;
+                /** @description 1m, 5m, 1h, 1d … */
+                timeframe?: string | null;
+                /** @description what a cell stands for, in UTC */
+                unit?: components["schemas"]["HeatUnit"];
+                /** @description how many days or months */
+                cells?: number;
+                /** @description the last cell begins before this time; at the latest the present one */
+                end?: string | null;
+                /** @description only series that miss candles which could be there */
+                only_gaps?: boolean;
+                /** @description only series with such a gap */
+                reason?: string | null;
+                limit?: number;
+                /** @description the series after the one of this id */
+                cursor?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CoverageMap"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
     list_gaps: {
         parameters: {
             query?: {
@@ -5479,6 +5683,8 @@ export interface operations {
                 end?: string | null;
                 /** @description unconfirmed, outage, failed, rejected, not_collected, not_listed or delisted */
                 reason?: string | null;
+                /** @description only those whose candles could be there */
+                missing?: boolean;
                 limit?: number;
                 /** @description `next_cursor` of the page before */
                 cursor?: string | null;

@@ -16,6 +16,7 @@ function same(one: Texts, other: Texts, path = ""): string[] {
 it("translates every text but names", () => {
   expect(same(en, italian)).toEqual([
     ".shell.menu",
+    ".coverage.exchange",
     ".collections.account",
     ".runs.exchange",
     ".inventory.foilOnly",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from penstock.market.collect.coverage import HELD, SpanState
-from penstock.market.queries.coverage import NOT_EXPECTED
+from penstock.market.queries.gaps import NOT_EXPECTED
 from penstock.moment import iso
 from tests.api.coverage_ledgers import COMPLETE, DRAWN, KNOWN, MANY, get, one_series, pages
 from tests.ledgers import DAY, HOUR, NOON, PRESENT

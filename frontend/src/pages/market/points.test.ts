@@ -38,6 +38,7 @@ it("shows prices with the decimals that they have", () => {
 
 it("puts gaps between the candles", () => {
   const missing = {
+    series_id: 1,
     exchange: "binance",
     symbol: "BTC/USDT",
     timeframe: "1h",

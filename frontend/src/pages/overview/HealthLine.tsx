@@ -150,6 +150,10 @@ function Incomplete({ health }: { health: Extract<Health, { kind: "incomplete" }
       colour="yellow"
       icon={<IconInfoCircle aria-hidden />}
       sentence={overview.incomplete(health.bad, health.total)}
-    />
+    >
+      <Button size="xs" variant="default" component={Link} href="/coverage?only_gaps=1">
+        {overview.show.gaps}
+      </Button>
+    </Line>
   );
 }

@@ -41,5 +41,8 @@ it("leads from an alert to what can be done about it", () => {
     path: "/inventory?tab=changes&account=my+shop",
     text: "held",
   });
+  const gaps = remedyOf({ ...ALERT, rule: "new_gaps" });
+  const path = "/coverage?exchange=binance&symbol=BTC%2FUSDT&timeframe=1m";
+  expect(gaps).toEqual({ kind: "show", path, text: "gaps" });
   expect(remedyOf({ ...ALERT, rule: "restated" })).toBeNull();
 });

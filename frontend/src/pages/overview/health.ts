@@ -31,14 +31,19 @@ export function healthOf(summary: Summary, alerts: readonly Alert[]): Health {
 /** What can be done about an alert. */
 export type Remedy =
   | { kind: "collect"; exchange: string; symbol: string; timeframe: string }
-  | { kind: "show"; path: string; text: "run" | "failed" | "held" | "inventory" };
+  | { kind: "show"; path: string; text: "run" | "failed" | "gaps" | "held" | "inventory" };
 
 export function remedyOf({ rule, subject }: Alert): Remedy | null {
   switch (rule) {
     case "late_data": {
-      const [exchange, symbol, timeframe] = subject.split(" ");
-      if (exchange === undefined || symbol === undefined || timeframe === undefined) return null;
-      return { kind: "collect", exchange, symbol, timeframe };
+      const series = seriesOf(subject);
+      return series && { kind: "collect", ...series };
+    }
+    case "new_gaps": {
+      const series = seriesOf(subject);
+      return (
+        series && { kind: "show", path: `/coverage?${new URLSearchParams(series)}`, text: "gaps" }
+      );
     }
     case "run_stuck":
       return { kind: "show", path: `/runs/${subject}`, text: "run" };
@@ -56,3 +61,10 @@ export function remedyOf({ rule, subject }: Alert): Remedy | null {
 
 const inventoryOf = (tab: string, account: string) =>
   `/inventory?${new URLSearchParams({ tab, account })}`;
+
+/** The series that an alert is about. */
+function seriesOf(subject: string) {
+  const [exchange, symbol, timeframe] = subject.split(" ");
+  if (exchange === undefined || symbol === undefined || timeframe === undefined) return null;
+  return { exchange, symbol, timeframe };
+}

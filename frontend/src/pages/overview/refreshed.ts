@@ -3,23 +3,21 @@ import { clock } from "../../api/clock";
 import { useNews } from "../../live/LiveProvider";
 import { useReadSoon } from "../../live/readSoon";
 import type { Channel, News } from "../../live/socket";
+import { useTaskEnds } from "../../live/task";
 import { SUMMARY, type Summary } from "./Overview";
 
-const TASKS: Channel = { channel: "tasks" };
 const ALERTS: Channel = { channel: "alert" };
-const ENDED = new Set(["completed", "failed", "cancelled"]);
 
 /** Read the summary again when something has ended, and when the next run was due. */
 export function useRefreshed(summary: Summary | undefined): void {
   const readSoon = useReadSoon(SUMMARY);
   const hear = useCallback(
     (news: News) => {
-      const isEnd = news.type === "task" && ENDED.has(news.status);
-      if (isEnd || news.type === "alert" || news.type === "resync") readSoon();
+      if (news.type === "alert") readSoon();
     },
     [readSoon],
   );
-  useNews(TASKS, hear);
+  useTaskEnds(readSoon);
   useNews(ALERTS, hear);
   const next = summary?.upcoming[0]?.next_run_at;
   useEffect(() => {

@@ -1,11 +1,10 @@
 import { Anchor, Button, Group, Progress, SimpleGrid, Stack, Text, Title } from "@mantine/core";
-import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useCallback, useState } from "react";
 import { Link, useParams } from "wouter";
-import { body, client } from "../../api/client";
-import { useNews } from "../../live/LiveProvider";
-import type { News, Task } from "../../live/socket";
+import type { Task } from "../../live/socket";
+import { useTask } from "../../live/task";
 import { Answer } from "../../parts/Answer";
+import { Outcome } from "../../parts/outcome/Outcome";
 import { Section } from "../../parts/Section";
 import { StatusBadge } from "../../parts/StatusBadge";
 import { useCancelling, useWaiting } from "../../parts/TaskRow";
@@ -34,30 +33,12 @@ export default function Run() {
 
 /** A run as it is now, and what it said since this page was opened. */
 function useRun(id: string) {
-  const queries = useQueryClient();
   const [lines, setLines] = useState<Line[]>([]);
-  const run = useQuery({
-    queryKey: ["task", id],
-    queryFn: async () =>
-      body(
-        await client.GET("/api/v1/data-collector/task/{task_id}", {
-          params: { path: { task_id: id } },
-        }),
-      ),
-  });
-  const hear = useCallback(
-    (news: News) => {
-      if (news.type === "resync") void queries.invalidateQueries({ queryKey: ["task", id] });
-      if (news.type !== "task") return;
-      queries.setQueryData<Task>(["task", id], news);
-      const line = { at: new Date().toISOString(), text: news.error ?? news.message };
-      setLines((old) => (old.at(-1)?.text === line.text ? old : [...old, line].slice(-MOST_LINES)));
-    },
-    [queries, id],
-  );
-  // A run that is not there cannot be followed.
-  useNews(run.isSuccess ? { channel: "tasks", task_id: id } : null, hear);
-  return [run, lines] as const;
+  const hear = useCallback((task: Task) => {
+    const line = { at: new Date().toISOString(), text: task.error ?? task.message };
+    setLines((old) => (old.at(-1)?.text === line.text ? old : [...old, line].slice(-MOST_LINES)));
+  }, []);
+  return [useTask(id, hear), lines] as const;
 }
 
 function Found({ task, lines }: { task: Task; lines: Line[] }) {
@@ -84,7 +65,7 @@ function Found({ task, lines }: { task: Task; lines: Line[] }) {
       </Section>
       {task.result !== null && (
         <Section title={runs.result}>
-          <pre className={classes.detail}>{JSON.stringify(task.result, null, 2)}</pre>
+          <Outcome task={task} />
         </Section>
       )}
     </Stack>

@@ -22,6 +22,7 @@ export const overview = {
   show: {
     run: "Show the run",
     failed: "Show failed runs",
+    gaps: "Show the gaps",
     held: "Decide",
     inventory: "Show the account",
   },

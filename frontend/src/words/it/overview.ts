@@ -25,6 +25,7 @@ export const overview: Words["overview"] = {
   show: {
     run: "Mostra l'esecuzione",
     failed: "Mostra le esecuzioni fallite",
+    gaps: "Mostra le lacune",
     held: "Decidi",
     inventory: "Mostra l'account",
   },

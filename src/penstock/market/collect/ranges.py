@@ -78,10 +78,12 @@ class Ranges:
         since = None if self.wish.since is None else max(0, target.timeframe.floor(self.wish.since))
         begin = self._begin(target, since, ending)
         horizon = self.horizon(target, ended)
+        # A backfill with a start is of its range alone.
+        due = () if self.wish.gaps and since is not None else target.due
         older = [
             (span.start, min(span.end, begin))
             for span in target.coverage
-            if span.start in target.due and span.start < min(begin, horizon)
+            if span.start in due and span.start < min(begin, horizon)
         ]
         ranges = target.coverage.missing(begin, horizon, lambda span: self._again(target, span))
         ranges = older + self._with_tail(target, ranges, horizon)
@@ -169,7 +171,8 @@ class Ranges:
     def _begin(self, target: SeriesTarget, since: int | None, ending: int | None) -> int:
         """Where the wanted range begins."""
         wish, known_from = self.wish, target.known_from
-        if since is not None and (wish.recheck or (known_from is None and wish.limit is None)):
+        bounded = wish.recheck or wish.gaps or (known_from is None and wish.limit is None)
+        if since is not None and bounded:
             return since
         if known_from is None:
             return max(since or 0, self.newest(target, ending))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -10,7 +10,7 @@ from sqlalchemy import case, func, literal, select
 
 from penstock.columns import Timestamp, among, in_ms
 from penstock.market.collect.coverage import HELD, SpanState
-from penstock.market.queries.gaps import SeriesFilter
+from penstock.market.queries.gaps import MISSING, NOT_EXPECTED, SeriesFilter
 from penstock.market.queries.instruments import exchange_now
 from penstock.market.queries.series import newest_from, of_series, per_series
 from penstock.market.queries.spans import SPAN_COLUMNS, span_of
@@ -24,12 +24,6 @@ if TYPE_CHECKING:
 
     from penstock.market.collect.coverage import Span
 
-# A gap for one of these reasons does not count as missing.
-NOT_EXPECTED = frozenset(
-    {SpanState.OUTAGE, SpanState.NOT_COLLECTED, SpanState.NOT_LISTED, SpanState.DELISTED}
-)
-# The states that leave a series incomplete.
-_MISSING = frozenset(SpanState) - HELD - NOT_EXPECTED
 # In a page: the fewer series, the more spans of each.
 _SPANS_IN_A_PAGE = 500
 
@@ -71,13 +65,13 @@ def series_coverage(
     exchanges = {exchange for _, exchange, *_ in rows}
     now = {exchange: exchange_now(connection, exchange) for exchange in exchanges}
     spans = _newest_spans(connection, ids, wanted, _SPANS_IN_A_PAGE // max(1, len(rows)))
-    totals = _totals(connection, ids, wanted)
+    totals = totals_of(connection, ids, wanted)
     found = []
     # Unpacked, not by name: a row's own dictionary costs an eighth of the page.
     for series_id, exchange, symbol, timeframe in rows:
         total, shown = totals[series_id], spans[series_id]
         running = Timeframe(timeframe).floor(now[exchange])
-        start, end, complete = _complete(total, running, wanted)
+        start, end, complete = complete_of(total, running, wanted)
         found.append(
             SeriesCoverage(
                 id=series_id,
@@ -96,7 +90,7 @@ def series_coverage(
 
 def count_series(connection: Connection) -> CountedSeries:
     """How many series there are."""
-    missing = coverage.c.state.in_(_MISSING)
+    missing = coverage.c.state.in_(MISSING)
     incomplete = select(func.count(coverage.c.series_id.distinct())).where(missing)
     total = select(func.count(), incomplete.scalar_subquery()).select_from(series)
     return CountedSeries(*connection.execute(total).one())
@@ -108,11 +102,11 @@ def completeness(
     """How much of each series is held, in percent; each by its id, exchange and timeframe."""
     now = {exchange: exchange_now(connection, exchange) for exchange in {one[1] for one in of}}
     whole = SeriesFilter()
-    totals = _totals(connection, [series_id for series_id, *_ in of], whole)
+    totals = totals_of(connection, [series_id for series_id, *_ in of], whole)
     found: dict[int, float | None] = {}
     for series_id, exchange, timeframe in of:
         running = Timeframe(timeframe).floor(now[exchange])
-        *_, found[series_id] = _complete(totals[series_id], running, whole)
+        *_, found[series_id] = complete_of(totals[series_id], running, whole)
     return found
 
 
@@ -147,7 +141,7 @@ def _newest_spans(
     return spans
 
 
-class _OfState(NamedTuple):
+class OfState(NamedTuple):
     """All spans of a series in one state.
 
     Where the first begins and the last ends; of those in the wanted range, their number and length.
@@ -160,22 +154,26 @@ class _OfState(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Totals:
-    """All spans of a series: where the last one ends, and what of the wanted range is held.
+class SpanTotals:
+    """All spans of a series: where they `begin` and `end`, and what of the wanted range is held.
 
     `first`: where the first expected span begins. `gone`: the last span says that the series ended.
+    `gaps`: those in the wanted range.
     """
 
+    begin: int | None = None
     first: int | None = None
     end: int = 0
     gone: bool = False
     spans: int = 0
     held: int = 0
-    not_expected: list[_OfState] = field(default_factory=list)
+    gaps: Counter[SpanState] = field(default_factory=Counter)
+    not_expected: list[OfState] = field(default_factory=list)
 
-    def add(self, state: str, found: _OfState) -> None:
+    def add(self, state: str, found: OfState) -> None:
         """Add all spans in one state."""
         self.spans += found.spans
+        self.begin = found.start if self.begin is None else min(self.begin, found.start)
         if found.end > self.end:
             self.end, self.gone = found.end, state == SpanState.DELISTED
         if state in NOT_EXPECTED:
@@ -184,6 +182,8 @@ class _Totals:
             self.first = found.start
         if state in HELD:
             self.held += found.length
+        else:
+            self.gaps[SpanState(state)] = found.spans
 
     def straddles(self) -> bool:
         """Whether unexpected spans of one state lie on both sides of the first expected one."""
@@ -196,18 +196,18 @@ class _Totals:
         return sum(one.length for one in self.not_expected if one.start > first)
 
 
-def _totals(
+def totals_of(
     connection: Connection, ids: Sequence[int], wanted: SeriesFilter
-) -> defaultdict[int, _Totals]:
+) -> defaultdict[int, SpanTotals]:
     """By sums, so that a series with a million gaps reads as fast as one without any."""
     in_page = among(coverage.c.series_id, ids)
     sums = _sums(wanted, coverage.c.series_id, coverage.c.state).where(in_page)
-    totals: defaultdict[int, _Totals] = defaultdict(_Totals)
+    totals: defaultdict[int, SpanTotals] = defaultdict(SpanTotals)
     for series_id, state, *found in connection.execute(sums).all():
-        totals[series_id].add(state, _OfState(*found))
+        totals[series_id].add(state, OfState(*found))
     if mixed := [series_id for series_id, found in totals.items() if found.straddles()]:
         for series_id, *found in connection.execute(_after_the_first(mixed, wanted)):
-            totals[series_id].not_expected = [_OfState(*found)]
+            totals[series_id].not_expected = [OfState(*found)]
     return totals
 
 
@@ -222,7 +222,7 @@ def _after_the_first(ids: Sequence[int], wanted: SeriesFilter) -> Select[Any]:
 
 
 def _sums(wanted: SeriesFilter, *keys: ColumnElement[Any]) -> Select[Any]:
-    """The keys, then the values of an _OfState for them."""
+    """The keys, then the values of an OfState for them."""
     low: ColumnElement[int] = coverage.c.start_time
     high: ColumnElement[int] = coverage.c.end_time
     if wanted.start is not None:
@@ -239,8 +239,8 @@ def _sums(wanted: SeriesFilter, *keys: ColumnElement[Any]) -> Select[Any]:
     return select(*keys, *ends, *counts).group_by(*keys)
 
 
-def _complete(
-    totals: _Totals, now: int, wanted: SeriesFilter
+def complete_of(
+    totals: SpanTotals, now: int, wanted: SeriesFilter
 ) -> tuple[int, int, float] | tuple[None, None, None]:
     """Start and end of the expected range, and how much of it is held, in percent.
 

@@ -41,6 +41,14 @@ REASONS: Mapping[SpanState, str] = {
 }
 
 
+# A gap for one of these reasons does not count as missing.
+NOT_EXPECTED = frozenset(
+    {SpanState.OUTAGE, SpanState.NOT_COLLECTED, SpanState.NOT_LISTED, SpanState.DELISTED}
+)
+# The states that leave a series incomplete.
+MISSING = frozenset(SpanState) - HELD - NOT_EXPECTED
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeriesFilter:
     """Which series, and their range `start ≤ t < end`; `symbol` is unified or native."""
@@ -90,10 +98,14 @@ def list_gaps(
     wanted: SeriesFilter,
     *,
     reason: SpanState | None,
+    missing: bool = False,
     after: tuple[int, int] | None,
     limit: int,
 ) -> list[Gap]:
-    """Gaps after `after` (series id, start of the gap), by series and time."""
+    """Gaps after `after` (series id, start of the gap), by series and time.
+
+    `missing`: only those whose candles could be there.
+    """
     names = coverage.c.series_id, instrument.c.exchange, instrument.c.symbol, series.c.timeframe
     place = coverage.c.series_id, coverage.c.start_time
     found = (
@@ -102,6 +114,8 @@ def list_gaps(
         .where(wanted.overlaps())
         .where(coverage.c.state == reason if reason else coverage.c.state.not_in(HELD))
     )
+    if missing:
+        found = found.where(coverage.c.state.in_(MISSING))
     if after is not None:
         found = found.where(
             tuple_(*place) > tuple_(literal(after[0]), literal(after[1], Timestamp()))

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from penstock.market.collect.coverage import Span
     from penstock.market.queries.coverage import SeriesCoverage
     from penstock.market.queries.gaps import Gap
+    from penstock.market.queries.heat import HeatCell, HeatRow
 
 _PRICE = "last"
 
@@ -110,6 +111,7 @@ class SeriesComplete(Shape):
 class GapItem(Shape):
     """A range that is not there: the reason, in a word and in a sentence, and its evidence."""
 
+    series_id: int
     exchange: str
     symbol: str
     timeframe: str
@@ -127,6 +129,7 @@ class GapItem(Shape):
         span = gap.span
         return cls.made(
             {
+                "series_id": gap.series_id,
                 "exchange": gap.exchange,
                 "symbol": gap.symbol,
                 "timeframe": gap.timeframe,
@@ -137,5 +140,55 @@ class GapItem(Shape):
                 "reason": span.state,
                 "sentence": REASONS[span.state],
                 "evidence": EvidenceShown.of(span),
+            }
+        )
+
+
+class CoverageCell(Shape):
+    """A day or a month of a series; `complete` is null when nothing could be there."""
+
+    complete: float | None
+    share: float = Field(
+        description="how much of it is missing; where nothing is, how much is not expected or not"
+        " asked for yet, whichever is more: in percent, rounded up"
+    )
+    reason: SpanState | None = Field(
+        description="of most of this share; null: whole, or no run has asked for it yet"
+    )
+    gaps: int
+
+    @classmethod
+    def of(cls, cell: HeatCell) -> Self:
+        """The shape of a cell."""
+        return cls.made(cell._asdict())
+
+
+class CoverageRow(Shape):
+    """A series in the map: `complete` and `gaps`, by reason, are of all its time."""
+
+    id: int
+    exchange: str
+    symbol: str
+    timeframe: str
+    price: str
+    complete: float | None
+    gaps: dict[SpanState, int]
+    cells: list[CoverageCell | None] = Field(
+        description="one for each of `starts`; null where nothing is known of the series"
+    )
+
+    @classmethod
+    def of(cls, row: HeatRow) -> Self:
+        """The shape of a series with its cells."""
+        return cls.made(
+            {
+                "id": row.id,
+                "exchange": row.exchange,
+                "symbol": row.symbol,
+                "timeframe": row.timeframe,
+                "price": _PRICE,
+                "complete": row.complete,
+                "gaps": row.gaps,
+                "cells": [cell and CoverageCell.of(cell) for cell in row.cells],
             }
         )

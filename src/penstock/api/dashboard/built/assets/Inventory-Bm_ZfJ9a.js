@@ -1,1 +1,0 @@
-import{a as e,c as t,s as n,x as r}from"./preferences-DKnFMaHP.js";var i=r();function a(){let{pages:r}=e();return(0,i.jsx)(t,{children:(0,i.jsx)(n,{order:1,children:r.inventory})})}export{a as default};
