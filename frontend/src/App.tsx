@@ -1,26 +1,18 @@
 import { MantineProvider } from "@mantine/core";
 import { Notifications } from "@mantine/notifications";
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
-import { lazy, Suspense } from "react";
 import { Route, Switch } from "wouter";
 import { Problem } from "./api/problem";
 import { session } from "./api/session";
 import { LiveProvider } from "./live/LiveProvider";
+import { PATHS } from "./pages/code";
 import { Overview } from "./pages/overview/Overview";
-import { Loading } from "./parts/Loading";
+import { Page } from "./pages/Page";
 import { LanguageProvider } from "./preferences";
 import { NotFound } from "./shell/NotFound";
 import { SessionGate, useSession } from "./shell/SessionGate";
 import { Shell } from "./shell/Shell";
 import { styleNonce, theme, variables } from "./theme";
-
-const Market = lazy(() => import("./pages/market/Market"));
-const Coverage = lazy(() => import("./pages/coverage/Coverage"));
-const Collections = lazy(() => import("./pages/collections/Collections"));
-const Inventory = lazy(() => import("./pages/inventory/Inventory"));
-const Runs = lazy(() => import("./pages/runs/Runs"));
-const Run = lazy(() => import("./pages/runs/Run"));
-const Settings = lazy(() => import("./pages/settings/Settings"));
 
 const MOST_TRIES = 3;
 
@@ -69,18 +61,14 @@ function Inside() {
 
 function Pages() {
   return (
-    <Suspense fallback={<Loading />}>
-      <Switch>
-        <Route path="/" component={Overview} />
-        <Route path="/market" component={Market} />
-        <Route path="/coverage" component={Coverage} />
-        <Route path="/collections" component={Collections} />
-        <Route path="/inventory" component={Inventory} />
-        <Route path="/runs" component={Runs} />
-        <Route path="/runs/:id" component={Run} />
-        <Route path="/settings" component={Settings} />
-        <Route component={NotFound} />
-      </Switch>
-    </Suspense>
+    <Switch>
+      <Route path="/" component={Overview} />
+      {PATHS.map((path) => (
+        <Route key={path} path={path}>
+          <Page path={path} />
+        </Route>
+      ))}
+      <Route component={NotFound} />
+    </Switch>
   );
 }

@@ -26,7 +26,7 @@ PAGES = (
     "/collections",
     "/collections?form=new",
     "/coverage?symbol=BTC/USDT",
-    "/runs",
+    "/runs?symbol=ETH/USDT",
     "/runs?view=reports",
     _A_RUN,
     "/inventory",

@@ -25,6 +25,7 @@ import { type ReactNode, useEffect, useState } from "react";
 import { Link, useLocation } from "wouter";
 import { client } from "../api/client";
 import { useAlerts } from "../live/lists";
+import { fetchAhead } from "../pages/code";
 import { Boundary } from "../parts/Boundary";
 import { useWords } from "../preferences";
 import icon from "./icon.svg";
@@ -130,6 +131,8 @@ function Navigation({ location, onLeave }: NavigationProps) {
         component={Link}
         href={path}
         onClick={onLeave}
+        onPointerEnter={() => fetchAhead(path)}
+        onFocus={() => fetchAhead(path)}
         label={pages[name]}
         leftSection={<Icon size={18} aria-hidden />}
         active={here}

@@ -1,4 +1,4 @@
-import { Group, Stack, Text, UnstyledButton } from "@mantine/core";
+import { Stack, Text } from "@mantine/core";
 import { useCallback, useState } from "react";
 import { useNews } from "../../live/LiveProvider";
 import type { Candle, News } from "../../live/socket";
@@ -74,38 +74,32 @@ function Row({ series, current, onChoose }: RowProps) {
     newest === null ? series.closes : withClose(series, newest.open_time, newest.close);
   return (
     <li>
-      <UnstyledButton
+      <button
+        type="button"
         className={classes.series}
         aria-current={current || undefined}
         data-series={`${symbol} ${timeframe}`}
         onClick={() => onChoose(keyOf(series))}
       >
-        <Group justify="space-between" wrap="nowrap" gap="xs">
+        <span className={classes.line}>
           <span>
-            <Text span size="sm" fw={500}>
-              {symbol}
-            </Text>{" "}
-            <Text span size="xs" c="dimmed">
-              {timeframe}
-            </Text>
+            <b>{symbol}</b> <small>{timeframe}</small>
           </span>
-          <Text span size="sm" data-price>
-            {price === null ? "–" : shortened(price)}
-          </Text>
-        </Group>
-        <Group justify="space-between" wrap="nowrap" gap="xs">
-          <Text span size="xs" c="dimmed">
+          <span data-price>{price === null ? "–" : shortened(price)}</span>
+        </span>
+        <span className={classes.line}>
+          <small>
             {opened !== null && <When at={opened} />}
             {complete !== null && complete < 100 && (
-              <Text span inherit c="orange">
+              <span className={classes.incomplete}>
                 {" "}
                 {market.complete(format.percent(complete))}
-              </Text>
+              </span>
             )}
-          </Text>
+          </small>
           <Sparkline values={closes} />
-        </Group>
-      </UnstyledButton>
+        </span>
+      </button>
     </li>
   );
 }

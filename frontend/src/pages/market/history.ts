@@ -14,6 +14,8 @@ export class CandleHistory {
   /** The cursor of older candles; null where there are none, or where no more are kept. */
   older: string | null = null;
 
+  /** Whether the newest page has come; what is heard before it is not enough to be shown. */
+  begun = false;
   /** What is heard while the newest page is on its way, which is newer than the page. */
   private heard: Candle[] | null = null;
 
@@ -25,6 +27,7 @@ export class CandleHistory {
   /** The newest page, in place of all that was there when it was asked for. */
   begin({ candles, next_cursor }: CandlePage): void {
     const heard = this.heard ?? [];
+    this.begun = true;
     this.heard = null;
     this.candles = candles;
     this.older = next_cursor;

@@ -32,8 +32,8 @@ export function useCandles(series: Series): Candles {
   const [error, setError] = useState<Error | null>(null);
   const reading = useRef(false);
   const tell = useCallback(() => {
-    const { candles, older } = history.current;
-    show({ candles, hasOlder: older !== null });
+    const { begun, candles, older } = history.current;
+    if (begun) show({ candles, hasOlder: older !== null });
   }, []);
 
   const read = useCallback(

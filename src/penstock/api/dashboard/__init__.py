@@ -38,6 +38,7 @@ _MEDIA_TYPES = {
     "svg": "image/svg+xml",
     "txt": "text/plain",
 }
+_BUILT = resources.files(__name__).joinpath("built")
 # The name of a file has a hash of its content.
 _FOR_EVER = "public, max-age=31536000, immutable"
 
@@ -90,24 +91,24 @@ async def _viewer(_request: Request) -> Response:
 
 async def _page(name: str, status: int = HTTPStatus.OK) -> Response:
     """A page, which styles of our own scripts may enter by a nonce."""
-    files = await asyncio.to_thread(_built)
+    file = await asyncio.to_thread(_file, name)
     nonce = secrets.token_urlsafe(16)
-    page = files[name].plain.replace(_NONCE.encode(), nonce.encode())
+    page = file.plain.replace(_NONCE.encode(), nonce.encode())
     headers = {"Cache-Control": "no-cache", "Content-Security-Policy": policy(nonce)}
-    return Response(page, status, headers, media_type=files[name].media_type)
+    return Response(page, status, headers, media_type=file.media_type)
 
 
 async def _licences(request: Request) -> Response:
-    files = await asyncio.to_thread(_built)
-    return _answer(request, files[LICENCES], {"Cache-Control": "no-cache"})
+    file = await asyncio.to_thread(_file, LICENCES)
+    return _answer(request, file, {"Cache-Control": "no-cache"})
 
 
 async def _asset(request: Request) -> Response:
-    files = await asyncio.to_thread(_built)
     name = request.path_params["name"]
-    if name not in files or name in {_SHELL, _VIEWER, LICENCES}:
+    if name not in await asyncio.to_thread(_assets):
         raise NotFoundError(f"there is no file {name!r}; reload the page")
-    return _answer(request, files[name], {"Cache-Control": _FOR_EVER})
+    file = await asyncio.to_thread(_file, f"{ASSETS}/{name}")
+    return _answer(request, file, {"Cache-Control": _FOR_EVER})
 
 
 def _answer(request: Request, file: _File, headers: dict[str, str]) -> Response:
@@ -119,14 +120,13 @@ def _answer(request: Request, file: _File, headers: dict[str, str]) -> Response:
 
 
 @cache
-def _built() -> dict[str, _File]:
-    """The built files by their names, which differ."""
-    built = resources.files(__name__).joinpath("built")
-    top = [built.joinpath(name) for name in (_SHELL, _VIEWER, LICENCES)]
-    found = [*top, *built.joinpath(ASSETS).iterdir()]
-    return {file.name: _read(file.name, file.read_bytes()) for file in found}
+def _assets() -> frozenset[str]:
+    """The names of the files that pages load."""
+    return frozenset(file.name for file in _BUILT.joinpath(ASSETS).iterdir())
 
 
-def _read(name: str, content: bytes) -> _File:
-    packed = gzip.compress(content, mtime=0)
-    return _File(_MEDIA_TYPES[name.rpartition(".")[2]], content, packed)
+@cache
+def _file(path: str) -> _File:
+    """A built file; each is packed once, when it is first asked for."""
+    content = _BUILT.joinpath(path).read_bytes()
+    return _File(_MEDIA_TYPES[path.rpartition(".")[2]], content, gzip.compress(content, mtime=0))

@@ -1,0 +1,1 @@
+import{j as e}from"./index-CAC6WjFE.js";import{m as t,qt as n}from"./now-DGEMa90P.js";var r=n(),i={pending:`gray`,running:`blue`,completed:`teal`,success:`teal`,partial:`orange`,failed:`red`,cancelled:`gray`};function a({status:n}){let{state:a}=t();return(0,r.jsx)(e,{variant:`light`,color:i[n],miw:`max-content`,"data-status":n,children:a[n]})}export{a as t};

@@ -1,1 +1,0 @@
-import{It as e,Ut as t,qt as n}from"./now-CVAipA-n.js";import{r}from"./When-DwgXeK_W.js";var i=n(),a=e(e=>{let n=t([`Input`,`InputWrapper`,`TextInput`],null,e);return(0,i.jsx)(r,{component:`input`,...n,__staticSelector:`TextInput`})});a.classes=r.classes,a.displayName=`@mantine/core/TextInput`;export{a as t};
