@@ -3743,7 +3743,7 @@ export interface components {
          * @description A series with the close of its newest candle, which may still be open.
          *
          *     `newest` is when that candle opened, `closes` are up to 30 and end with it. `complete` is the
-         *     share of the expected candles that is stored, in percent.
+         *     share of the candles expected up to the last run that is stored, in percent.
          * @example {
          *       "id": 1,
          *       "exchange": "binance",

@@ -96,18 +96,11 @@ def count_series(connection: Connection) -> CountedSeries:
     return CountedSeries(*connection.execute(total).one())
 
 
-def completeness(
-    connection: Connection, of: Sequence[tuple[int, str, str]]
-) -> dict[int, float | None]:
-    """How much of each series is held, in percent; each by its id, exchange and timeframe."""
-    now = {exchange: exchange_now(connection, exchange) for exchange in {one[1] for one in of}}
+def completeness(connection: Connection, ids: Sequence[int]) -> dict[int, float | None]:
+    """How much of each series is held, in percent of what was expected up to its last run."""
     whole = SeriesFilter()
-    totals = totals_of(connection, [series_id for series_id, *_ in of], whole)
-    found: dict[int, float | None] = {}
-    for series_id, exchange, timeframe in of:
-        running = Timeframe(timeframe).floor(now[exchange])
-        *_, found[series_id] = complete_of(totals[series_id], running, whole)
-    return found
+    totals = totals_of(connection, ids, whole)
+    return {series_id: complete_of(totals[series_id], 0, whole)[2] for series_id in ids}
 
 
 def all_series_coverage(

@@ -65,7 +65,7 @@ def recent_series(
     rows = connection.execute(listed.order_by(series.c.id).limit(limit)).all()
     ids = [row.id for row in rows]
     newest = newest_candles(connection, ids, _CLOSES)
-    complete = completeness(connection, [(row.id, row.exchange, row.timeframe) for row in rows])
+    complete = completeness(connection, ids)
     return [
         RecentSeries(**row._asdict(), **_newest(newest[row.id]), complete=complete[row.id])
         for row in rows
