@@ -94,7 +94,7 @@ async def test_an_unknown_path_or_object_is_not_found(client: aiohttp.ClientSess
     found = await _problem(client, _CANDLES, params=_GOOD | {"timeframe": "1d"})
     assert (found["status"], found["code"]) == (404, "not_found")
     assert "BTC/USDT was never collected in 1d" in found["detail"]
-    for path in ("/nothing", "/api/v1/nothing", "/docs", "/api/v1/candles/"):
+    for path in ("/nothing", "/api/v1/nothing", "/redoc", "/api/v1/candles/"):
         found = await _problem(client, path, allow_redirects=False)
         assert (found["status"], found["code"]) == (404, "not_found")
 

@@ -12,7 +12,7 @@ from sqlalchemy import delete, func, insert, or_, select, update
 
 from penstock.collection.configs import COLLECTED, Applied, Config, ConfigSpec, difference
 from penstock.collection.tables import collection_config
-from penstock.columns import DatabaseNow, read_clock
+from penstock.columns import DatabaseNow, contains, read_clock
 from penstock.errors import ConflictError, InvalidInputError, NotFoundError
 from penstock.runs.events import ConfigsChanged
 from penstock.runs.run import RunState
@@ -207,7 +207,7 @@ def _says(part: str) -> ColumnElement[bool]:
     """Whether a symbol, with or without its slash, or a description has a part, in any case."""
     symbol, description = collection_config.c.symbol, collection_config.c.description
     texts = symbol, func.replace(symbol, "/", ""), description
-    return or_(*(text.icontains(part, autoescape=True) for text in texts))
+    return or_(*(contains(text, part) for text in texts))
 
 
 def config_named(
